@@ -1,0 +1,3 @@
+//! The `legation` program.
+
+fn main() {}

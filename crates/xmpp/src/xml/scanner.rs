@@ -1,0 +1,5 @@
+//! Scanner.
+
+/// Where a scan stands.
+#[derive(Debug, Default)]
+pub(crate) struct Scanner;

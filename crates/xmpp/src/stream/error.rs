@@ -1,0 +1,125 @@
+//! Stream errors (RFC 6120 §4.9): the condition for the wire, the peer's own words kept for the report.
+
+use std::fmt;
+
+use crate::xml::XmlError;
+
+macro_rules! conditions {
+    ($($(#[$doc:meta])* $name:ident = $text:literal,)*) => {
+        /// A condition of RFC 6120 §4.9.3.
+        #[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
+        pub enum Condition {
+            $($(#[$doc])* $name,)*
+        }
+
+        impl Condition {
+            /// All conditions in the order of the standard.
+            pub const ALL: &'static [Self] = &[$(Self::$name,)*];
+
+            /// The name of the condition's element.
+            pub fn as_str(self) -> &'static str {
+                match self {
+                    $(Self::$name => $text,)*
+                }
+            }
+        }
+    };
+}
+
+conditions! {
+    /// XML that cannot be processed.
+    BadFormat = "bad-format",
+    /// A prefix that is not accepted.
+    BadNamespacePrefix = "bad-namespace-prefix",
+    /// A stream replaced by a newer one, or one too many.
+    Conflict = "conflict",
+    /// Silence.
+    ConnectionTimeout = "connection-timeout",
+    /// The domain is no longer served here.
+    HostGone = "host-gone",
+    /// The domain is not served here.
+    HostUnknown = "host-unknown",
+    /// `to` or `from` missing or malformed.
+    ImproperAddressing = "improper-addressing",
+    /// Our fault, or theirs.
+    InternalServerError = "internal-server-error",
+    /// `from` names somebody who is not authorised.
+    InvalidFrom = "invalid-from",
+    /// The stream's or its content's namespace is wrong.
+    InvalidNamespace = "invalid-namespace",
+    /// XML that a validating server does not accept.
+    InvalidXml = "invalid-xml",
+    /// Something was sent before authorisation.
+    NotAuthorized = "not-authorized",
+    /// XML that is none.
+    NotWellFormed = "not-well-formed",
+    /// A local policy.
+    PolicyViolation = "policy-violation",
+    /// A server behind cannot be reached.
+    RemoteConnectionFailed = "remote-connection-failed",
+    /// Security must be negotiated anew.
+    Reset = "reset",
+    /// No resources left for this stream.
+    ResourceConstraint = "resource-constraint",
+    /// Comment, processing instruction, document type or entity.
+    RestrictedXml = "restricted-xml",
+    /// Go elsewhere; not followed.
+    SeeOtherHost = "see-other-host",
+    /// Shutting down.
+    SystemShutdown = "system-shutdown",
+    /// Any other reason.
+    UndefinedCondition = "undefined-condition",
+    /// Not UTF-8.
+    UnsupportedEncoding = "unsupported-encoding",
+    /// A mandatory feature is not supported.
+    UnsupportedFeature = "unsupported-feature",
+    /// A first-level element that is no stanza.
+    UnsupportedStanzaType = "unsupported-stanza-type",
+    /// A version that is not supported.
+    UnsupportedVersion = "unsupported-version",
+}
+
+impl Condition {
+    /// The condition named `text`.
+    pub fn from_name(text: &str) -> Option<Self> {
+        Self::ALL.iter().copied().find(|condition| condition.as_str() == text)
+    }
+}
+
+impl fmt::Display for Condition {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.as_str())
+    }
+}
+
+impl From<XmlError> for Condition {
+    fn from(error: XmlError) -> Self {
+        Self::from_name(error.condition()).unwrap_or(Self::UndefinedCondition)
+    }
+}
+
+/// A stream error as the peer sent it.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct StreamError {
+    /// The condition's element as spelled, so that one unknown to us reaches the report.
+    pub name: Box<str>,
+    /// The peer's text, shortened to 512 characters. Peer-supplied: never markup.
+    pub text: Box<str>,
+}
+
+impl StreamError {
+    /// The condition; [`Condition::UndefinedCondition`] for one that no standard knows (RFC 6120 §4.9.3.21).
+    pub fn condition(&self) -> Condition {
+        Condition::from_name(&self.name).unwrap_or(Condition::UndefinedCondition)
+    }
+}
+
+impl fmt::Display for StreamError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.name)?;
+        if !self.text.is_empty() {
+            write!(f, " ({})", self.text)?;
+        }
+        Ok(())
+    }
+}

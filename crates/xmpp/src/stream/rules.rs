@@ -1,0 +1,129 @@
+//! What a machine must know of policy, and when it may not.
+//!
+//! The rules come from outside at the moment a pair is judged, with the verdict about the certificate that the peer
+//! showed on this connection. The machines never keep a rule longer than a judgement needs it.
+
+use std::time::Duration;
+
+use lexicon::{ChainVerdict, DomainPair, Method, MethodSet};
+
+use super::error::Condition;
+
+/// The partner's TLS setting.
+#[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
+pub enum TlsUse {
+    /// Nothing but the negotiation of TLS happens in plaintext.
+    Required,
+    /// TLS is used when the peer offers it.
+    Optional,
+    /// TLS is neither advertised nor requested.
+    NotSupported,
+}
+
+/// How a domain pair may be authorised on one connection.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct PairRules {
+    /// The partner's TLS setting.
+    pub tls: TlsUse,
+    /// The methods that the partner's row permits.
+    pub methods: MethodSet,
+    /// Whether server dialback is spoken with the partner at all.
+    pub dialback: bool,
+    /// Chain, validity, purpose and pin of the certificate shown on this connection, judged by the partner's roots.
+    /// [`CertificateFault::Missing`](lexicon::CertificateFault::Missing) before TLS. Its names are compared by the
+    /// machine.
+    pub certificate: ChainVerdict,
+}
+
+impl PairRules {
+    /// Whether anything could authorise the pair without TLS.
+    pub(crate) fn permit_plaintext(&self) -> bool {
+        self.tls != TlsUse::Required && self.methods.contains(Method::TcpDialback)
+    }
+
+    /// The dialback method of a connection with or without TLS, if the rules permit it.
+    pub(crate) fn dialback_method(&self, tls_up: bool) -> Option<Method> {
+        let method = if tls_up { Method::TlsDialback } else { Method::TcpDialback };
+        (self.dialback && self.methods.contains(method) && (tls_up || self.tls != TlsUse::Required)).then_some(method)
+    }
+}
+
+/// Why a pair is not served at all.
+#[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
+pub enum Refusal {
+    /// Connections of the partner have reached the limit.
+    ConnectionLimit,
+    /// The local domain is not an internal domain.
+    HostUnknown,
+    /// The peer claims a domain of ours.
+    OwnDomain,
+    /// The partner exists and is switched off.
+    PartnerDisabled,
+    /// The remote domain is on no partner's list.
+    PartnerUnknown,
+    /// The partner's settings changed so that this stream is no longer permitted.
+    RulesChanged,
+    /// We are shutting down.
+    Shutdown,
+}
+
+impl Refusal {
+    /// The stream error to answer with.
+    pub fn condition(self) -> Condition {
+        match self {
+            Self::ConnectionLimit => Condition::ResourceConstraint,
+            Self::HostUnknown => Condition::HostUnknown,
+            Self::OwnDomain => Condition::InvalidFrom,
+            Self::PartnerDisabled | Self::PartnerUnknown | Self::RulesChanged => Condition::PolicyViolation,
+            Self::Shutdown => Condition::SystemShutdown,
+        }
+    }
+
+    /// What the peer is told.
+    pub fn wire_text(self, pair: &DomainPair) -> String {
+        let DomainPair { local, remote } = pair;
+        match self {
+            Self::ConnectionLimit => format!("too many connections of {remote}"),
+            Self::HostUnknown => format!("{local} is not served here"),
+            Self::OwnDomain => format!("{remote} is served here and connects to nobody"),
+            Self::PartnerDisabled => format!("federation with {remote} is switched off"),
+            Self::PartnerUnknown => format!("{remote} is not a federation partner of {local}"),
+            Self::RulesChanged => format!("the rules for {remote} have changed"),
+            Self::Shutdown => "the server is shutting down".to_owned(),
+        }
+    }
+}
+
+/// Numbers that bound one stream; the gateway-wide settings.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct StreamLimits {
+    /// From accept or connect to an authorised pair.
+    pub establishment_timeout: Duration,
+    /// Without stanzas, then closed cleanly.
+    pub inactivity_timeout: Duration,
+    /// From our closing tag to the peer's.
+    pub close_timeout: Duration,
+    /// Bytes accepted from one header to an authorised pair.
+    pub unauthenticated_bytes_max: usize,
+    /// Bytes of one stanza; advertised by XEP-0478.
+    pub stanza_bytes_max: usize,
+    /// Pairs of one stream, authorised or being authorised.
+    pub pairs_max: usize,
+    /// Bytes waiting to be written before `room` is zero.
+    pub write_bytes_max: usize,
+}
+
+impl Default for StreamLimits {
+    /// The defaults of the settings.
+    fn default() -> Self {
+        Self {
+            establishment_timeout: Duration::from_secs(60),
+            inactivity_timeout: Duration::from_secs(600),
+            close_timeout: Duration::from_secs(5),
+            unauthenticated_bytes_max: 8_192,
+            stanza_bytes_max: 262_144,
+            pairs_max: 64,
+            write_bytes_max: 256 << 10,
+        }
+    }
+}

@@ -1,1 +1,15 @@
-//! interop
+//! Foreign programs for the tests: each file starts one program that nobody here wrote (or our own server as a child process),
+//! waits until it can be seen to be ready, and ends it by its own process id when the value is dropped, also by a panic.
+//!
+//! Every test world has a loopback address of its own, so that worlds run beside each other. Nothing waits for a length
+//! of time: every wait observes a log line, an answer or a port, under one bound ([`process::PATIENCE`]).
+//!
+//! The programs come from Debian; `./test` installs them. A missing program fails the test that needs it.
+
+pub mod baresip;
+pub mod ca;
+pub mod dns;
+pub mod loopback;
+pub mod process;
+pub mod prosody;
+pub mod slixmpp;

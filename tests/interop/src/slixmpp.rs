@@ -1,0 +1,81 @@
+//! An XMPP user at a partner: slixmpp from Debian, driven by JSON lines.
+
+use serde_json::{Value, json};
+
+use crate::process::Process;
+use crate::prosody::{PASSWORD, Prosody};
+
+const CLIENT: &str = include_str!("client.py");
+
+/// Debian's interpreter: another one first in the path would not see Debian's slixmpp.
+const PYTHON: &str = "/usr/bin/python3";
+
+/// What the client received.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Received {
+    /// The stanza's type (`chat`, `error`, ...).
+    pub kind: String,
+    /// Its id, empty when there was none.
+    pub id: String,
+    /// The sender's full address.
+    pub from: String,
+    /// The text of the body.
+    pub body: String,
+    /// The condition of an error stanza.
+    pub condition: String,
+    /// The text of an error stanza.
+    pub text: String,
+}
+
+/// A logged-in client.
+pub struct Client {
+    process: Process,
+}
+
+impl Client {
+    /// Logs in as `user` of the server's domain and sends presence.
+    pub fn login(server: &Prosody, jid: &str) -> Self {
+        let (host, port) = (server.client.ip().to_string(), server.client.port().to_string());
+        let process = Process::start(jid, PYTHON, &["-u", "-c", CLIENT, jid, PASSWORD, &host, &port]);
+        process.wait_for(0, &["\"event\": \"ready\""]);
+        Self { process }
+    }
+
+    /// How much was received so far: a mark to search from.
+    pub fn mark(&self) -> usize {
+        self.process.mark()
+    }
+
+    /// Sends a chat message.
+    pub fn send(&mut self, to: &str, id: &str, body: &str) {
+        self.process.write_line(&json!({"to": to, "id": id, "body": body}).to_string());
+    }
+
+    /// Sends a stanza as it is.
+    pub fn send_raw(&mut self, stanza: &str) {
+        self.process.write_line(&json!({"raw": stanza}).to_string());
+    }
+
+    /// Waits for a message after `mark` that `wanted` accepts.
+    pub fn receive(&self, what: &str, mark: usize, wanted: impl Fn(&Received) -> bool) -> Received {
+        self.process.find(what, mark, |lines| lines.iter().filter_map(|line| message(line)).find(&wanted))
+    }
+
+    /// All messages received since `mark`.
+    pub fn received(&self, mark: usize) -> Vec<Received> {
+        self.process.since(mark).iter().filter_map(|line| message(line)).collect()
+    }
+}
+
+fn message(line: &str) -> Option<Received> {
+    let value: Value = serde_json::from_str(line).ok()?;
+    let field = |name: &str| value[name].as_str().unwrap_or_default().to_owned();
+    (value["event"] == "message").then(|| Received {
+        kind: field("type"),
+        id: field("id"),
+        from: field("from"),
+        body: field("body"),
+        condition: field("condition"),
+        text: field("text"),
+    })
+}

@@ -1,0 +1,3 @@
+//! The foreign proof: real servers and clients that nobody here wrote.
+
+mod programs;

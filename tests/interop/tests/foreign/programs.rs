@@ -8,7 +8,7 @@ use interop::slixmpp::Client;
 
 /// Two Prosodys with the same demands find each other by DNS; a message each way. Returns both.
 fn two_prosodys(demands: Demands) -> (Prosody, Prosody) {
-    let folder = tempfile::tempdir().unwrap();
+    let folder = tempfile::tempdir().expect("a temporary folder can be made");
     let world = Loopback::new();
     let authority = Authority::new(folder.path());
     let (fabrikam, contoso) = (world.port(), world.port());

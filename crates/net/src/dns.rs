@@ -27,8 +27,6 @@ use lexicon::Domain;
 
 pub use order::{Service, order};
 
-use crate::address::PrivateTargets;
-
 /// RFC 6120 §14.7: the port of `xmpp-server`.
 pub const XMPP_SERVER_PORT: u16 = 5269;
 
@@ -161,12 +159,12 @@ impl Resolver {
     }
 
     /// The addresses to dial for `domain`, best first: of `via` when it is given (a partner's proxy FQDN), else of the
-    /// domain's targets. Addresses that `rule` does not permit are left out; when only such are found, that is the error.
+    /// domain's targets. Addresses that are not permitted are left out; when only such are found, that is the error.
     pub async fn locate(
         &self,
         domain: &Domain,
         via: Option<&Target>,
-        rule: &PrivateTargets,
+        permits: &(dyn Fn(IpAddr) -> bool + Sync),
         random: &mut (dyn FnMut() -> u32 + Send),
     ) -> Result<Vec<SocketAddr>, DnsError> {
         let targets = match via {
@@ -177,7 +175,7 @@ impl Resolver {
         for target in &targets {
             match self.addresses(target).await {
                 Ok(found) => {
-                    let (permitted, others): (Vec<_>, Vec<_>) = found.into_iter().partition(|a| rule.permits(a.ip()));
+                    let (permitted, others): (Vec<_>, Vec<_>) = found.into_iter().partition(|a| permits(a.ip()));
                     refused = refused.or(others.first().copied());
                     addresses.extend(permitted);
                 }

@@ -6,7 +6,6 @@
 //!
 //! Left out on purpose: XMPP, SIP, partners.
 
-pub mod address;
 pub mod batch_io;
 pub mod clock;
 pub mod dial;

@@ -27,6 +27,7 @@ use rustls::{
     ClientConfig, ProtocolVersion, ServerConfig,
     crypto::CryptoProvider,
     pki_types::{CertificateDer, ServerName},
+    server::ResolvesServerCert,
     version::{TLS12, TLS13},
 };
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
@@ -44,7 +45,8 @@ pub fn install_provider() {
 /// Our side of every handshake: certificates, versions, verifiers. Cheap to clone.
 #[derive(Clone)]
 pub struct Tls {
-    server: Arc<ServerConfig>,
+    by_sni: Arc<ServerConfig>,
+    servers: Arc<[Arc<ServerConfig>]>,
     clients: Arc<[Arc<ClientConfig>]>,
     identities: Arc<Identities>,
 }
@@ -54,10 +56,12 @@ impl Tls {
     pub fn new(identities: Identities) -> Result<Self, TlsError> {
         let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
         let identities = Arc::new(identities);
-        let server = server_config(&provider, &identities)?;
+        let by_sni = server_config(&provider, Arc::clone(&identities) as _)?;
+        let servers = (0..identities.len()).map(|i| server_config(&provider, identities.shown_by_server(i)));
+        let servers = servers.collect::<Result<Vec<_>, _>>()?;
         let count = identities.len().max(1);
         let clients = (0..count).map(|i| client_config(&provider, &identities, i)).collect::<Result<Vec<_>, _>>()?;
-        Ok(Self { server: Arc::new(server), clients: clients.into(), identities })
+        Ok(Self { by_sni, servers: servers.into(), clients: clients.into(), identities })
     }
 
     /// The certificates we show.
@@ -65,12 +69,15 @@ impl Tls {
         &self.identities
     }
 
-    /// The handshake with a peer that opened the connection.
-    pub async fn accept<S>(&self, stream: S) -> Result<Secured<S>, TlsError>
+    /// The handshake with a peer that opened the connection. The certificate is the one for `local`, the domain that the
+    /// peer addressed, else the one for its SNI, else the first.
+    pub async fn accept<S>(&self, stream: S, local: Option<&Domain>) -> Result<Secured<S>, TlsError>
     where
         S: AsyncRead + AsyncWrite + Unpin,
     {
-        let acceptor = tokio_rustls::TlsAcceptor::from(Arc::clone(&self.server));
+        let addressed = local.and_then(|local| self.identities.find(local.as_ascii()));
+        let config = addressed.map_or(&self.by_sni, |index| &self.servers[index]);
+        let acceptor = tokio_rustls::TlsAcceptor::from(Arc::clone(config));
         Secured::new(acceptor.accept(stream).await?.into())
     }
 
@@ -92,13 +99,16 @@ impl fmt::Debug for Tls {
     }
 }
 
-fn server_config(provider: &Arc<CryptoProvider>, identities: &Arc<Identities>) -> Result<ServerConfig, TlsError> {
+fn server_config(
+    provider: &Arc<CryptoProvider>,
+    shown: Arc<dyn ResolvesServerCert>,
+) -> Result<Arc<ServerConfig>, TlsError> {
     let mut config = ServerConfig::builder_with_provider(Arc::clone(provider))
         .with_protocol_versions(&[&TLS13, &TLS12])?
         .with_client_cert_verifier(verifier::accept_any(provider))
-        .with_cert_resolver(Arc::clone(identities) as _);
+        .with_cert_resolver(shown);
     config.send_tls13_tickets = 1;
-    Ok(config)
+    Ok(Arc::new(config))
 }
 
 fn client_config(

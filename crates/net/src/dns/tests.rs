@@ -56,12 +56,12 @@ fn a(a: u8, b: u8, c: u8, d: u8) -> RData {
     RData::A(A(Ipv4Addr::new(a, b, c, d)))
 }
 
-async fn locate(answers: Answers, rule: PrivateTargets) -> Result<Vec<String>, DnsError> {
+async fn locate(answers: Answers, permits: fn(IpAddr) -> bool) -> Result<Vec<String>, DnsError> {
     let server = serve(answers).await;
     let config = DnsConfig { name_servers: vec![server], timeout: Duration::from_millis(500), ..DnsConfig::default() };
     let resolver = Resolver::new(config).unwrap();
     let domain = Domain::parse("fabrikam.example").unwrap();
-    let found = resolver.locate(&domain, None, &rule, &mut || 0).await?;
+    let found = resolver.locate(&domain, None, &permits, &mut || 0).await?;
     Ok(found.iter().map(SocketAddr::to_string).collect())
 }
 
@@ -74,13 +74,13 @@ async fn srv_targets_come_by_priority_with_their_ports() {
         ("a.example", RecordType::A, Ok(vec![a(192, 0, 2, 1)])),
         ("b.example", RecordType::A, Ok(vec![a(192, 0, 2, 2)])),
     ];
-    assert_eq!(locate(answers, PrivateTargets::Refuse).await.unwrap(), ["192.0.2.1:5269", "192.0.2.2:5270"]);
+    assert_eq!(locate(answers, |ip| !ip.is_loopback()).await.unwrap(), ["192.0.2.1:5269", "192.0.2.2:5270"]);
 }
 
 #[tokio::test]
 async fn without_srv_the_domain_itself_is_dialled_at_5269() {
     let answers = vec![("fabrikam.example", RecordType::A, Ok(vec![a(192, 0, 2, 9)]))];
-    assert_eq!(locate(answers, PrivateTargets::Refuse).await.unwrap(), ["192.0.2.9:5269"]);
+    assert_eq!(locate(answers, |ip| !ip.is_loopback()).await.unwrap(), ["192.0.2.9:5269"]);
 }
 
 #[tokio::test]
@@ -89,7 +89,7 @@ async fn the_target_dot_means_no_service_and_no_fallback() {
         (SERVICE, RecordType::SRV, Ok(vec![srv(0, 0, 0, ".")])),
         ("fabrikam.example", RecordType::A, Ok(vec![a(192, 0, 2, 9)])),
     ];
-    assert_eq!(locate(answers, PrivateTargets::Refuse).await, Err(DnsError::NoService));
+    assert_eq!(locate(answers, |ip| !ip.is_loopback()).await, Err(DnsError::NoService));
 }
 
 #[tokio::test]
@@ -98,7 +98,7 @@ async fn an_srv_answer_whose_targets_fail_is_not_followed_by_the_domain_itself()
         (SERVICE, RecordType::SRV, Ok(vec![srv(0, 0, 5269, "gone.example.")])),
         ("fabrikam.example", RecordType::A, Ok(vec![a(192, 0, 2, 9)])),
     ];
-    assert_eq!(locate(answers, PrivateTargets::Refuse).await, Err(DnsError::NotFound));
+    assert_eq!(locate(answers, |ip| !ip.is_loopback()).await, Err(DnsError::NotFound));
 }
 
 #[tokio::test]
@@ -107,21 +107,21 @@ async fn a_failed_srv_question_is_not_absence() {
         (SERVICE, RecordType::SRV, Err(ResponseCode::ServFail)),
         ("fabrikam.example", RecordType::A, Ok(vec![a(192, 0, 2, 9)])),
     ];
-    let error = locate(answers, PrivateTargets::Refuse).await.unwrap_err();
+    let error = locate(answers, |ip| !ip.is_loopback()).await.unwrap_err();
     assert!(matches!(error, DnsError::Failed(_)), "{error}");
 }
 
 #[tokio::test]
 async fn a_domain_that_does_not_exist_is_not_found() {
-    assert_eq!(locate(Vec::new(), PrivateTargets::Refuse).await, Err(DnsError::NotFound));
+    assert_eq!(locate(Vec::new(), |ip| !ip.is_loopback()).await, Err(DnsError::NotFound));
 }
 
 #[tokio::test]
 async fn a_target_inside_is_refused_and_named() {
     let answers = || vec![("fabrikam.example", RecordType::A, Ok(vec![a(127, 0, 0, 1)]))];
-    let refused = locate(answers(), PrivateTargets::Refuse).await;
+    let refused = locate(answers(), |ip| !ip.is_loopback()).await;
     assert_eq!(refused, Err(DnsError::Private(IpAddr::V4(Ipv4Addr::LOCALHOST))));
-    assert_eq!(locate(answers(), PrivateTargets::Allow).await.unwrap(), ["127.0.0.1:5269"]);
+    assert_eq!(locate(answers(), |_| true).await.unwrap(), ["127.0.0.1:5269"]);
 }
 
 #[tokio::test]
@@ -145,7 +145,7 @@ async fn an_override_is_not_asked_about() {
     let config = DnsConfig { name_servers: vec!["127.0.0.1:1".parse().unwrap()], overrides, ..DnsConfig::default() };
     let resolver = Resolver::new(config).unwrap();
     assert_eq!(resolver.targets(&domain, &mut || 0).await.unwrap(), [target]);
-    let found = resolver.locate(&domain, None, &PrivateTargets::Allow, &mut || 0).await.unwrap();
+    let found = resolver.locate(&domain, None, &|_| true, &mut || 0).await.unwrap();
     assert_eq!(found, ["127.0.0.1:15269".parse::<SocketAddr>().unwrap()]);
 }
 

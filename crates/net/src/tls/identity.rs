@@ -77,7 +77,11 @@ impl Identities {
         Arc::new(Shown(self.0.get(index).map(|identity| Arc::clone(&identity.key))))
     }
 
-    fn find(&self, name: &str) -> Option<usize> {
+    pub(super) fn shown_by_server(&self, index: usize) -> Arc<dyn ResolvesServerCert> {
+        Arc::new(Shown(self.0.get(index).map(|identity| Arc::clone(&identity.key))))
+    }
+
+    pub(super) fn find(&self, name: &str) -> Option<usize> {
         let exact = self.0.iter().position(|identity| names_exactly(&identity.facts.names, name));
         exact.or_else(|| self.0.iter().position(|identity| names_by_wildcard(&identity.facts.names, name)))
     }
@@ -109,7 +113,7 @@ impl ResolvesServerCert for Identities {
     }
 }
 
-/// The one certificate that a client configuration shows, if any.
+/// The one certificate that a configuration shows, if any.
 #[derive(Debug)]
 struct Shown(Option<Arc<CertifiedKey>>);
 
@@ -120,6 +124,12 @@ impl ResolvesClientCert for Shown {
 
     fn has_certs(&self) -> bool {
         self.0.is_some()
+    }
+}
+
+impl ResolvesServerCert for Shown {
+    fn resolve(&self, _hello: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
+        self.0.clone()
     }
 }
 

@@ -45,6 +45,11 @@ impl Roots {
         Self { store: Arc::clone(store), listed: Arc::new([]) }
     }
 
+    /// No root at all: every chain is untrusted.
+    pub fn none() -> Self {
+        Self { store: Arc::new(RootCertStore::empty()), listed: Arc::new([]) }
+    }
+
     /// The certificates of a PEM text, which must hold at least one and nothing unreadable.
     ///
     /// A certificate that is listed is trusted as an issuer, and also when a peer shows exactly it.

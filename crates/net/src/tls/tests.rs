@@ -213,7 +213,7 @@ async fn handshake(
 ) -> (Secured<tokio::io::DuplexStream>, Secured<tokio::io::DuplexStream>) {
     let (near, far) = duplex(64 * 1024);
     let (local, remote) = (Domain::parse(local).unwrap(), Domain::parse(remote).unwrap());
-    let (accepted, connected) = tokio::join!(server.accept(far), client.connect(near, &local, &remote));
+    let (accepted, connected) = tokio::join!(server.accept(far, None), client.connect(near, &local, &remote));
     (accepted.unwrap(), connected.unwrap())
 }
 
@@ -265,6 +265,11 @@ async fn the_certificate_that_fits_the_name_is_shown() {
         assert_eq!(outbound.facts().peer.as_ref().unwrap().names.dns[0], first, "dialled by {name}");
         assert_eq!(inbound.facts().peer.as_ref().unwrap().names.dns[0], first, "dialling as {name}");
     }
+    let (near, far) = duplex(64 * 1024);
+    let (named, addressed) = (Domain::parse("contoso.example").unwrap(), Domain::parse("adatum.example").unwrap());
+    let (inbound, outbound) = tokio::join!(ours.accept(far, Some(&addressed)), ours.connect(near, &named, &named));
+    assert!(inbound.is_ok());
+    assert_eq!(outbound.unwrap().facts().peer.as_ref().unwrap().names.dns[0], "*.adatum.example");
     assert!(ours.identities().has(&Domain::parse("im.adatum.example").unwrap()));
     assert!(!ours.identities().has(&Domain::parse("unknown.example").unwrap()));
 }

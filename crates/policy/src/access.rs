@@ -1,7 +1,8 @@
 //! Which internal users may use XMPP federation.
 //!
-//! A policy is assigned to a user, to a site (an internal domain) or globally; the closest one replaces the others, nothing
-//! is merged. The global one always exists. A user without access is, to a partner, as if the user did not exist.
+//! A policy is assigned to a user, to a site (an internal domain) or globally; the closest one replaces the others,
+//! nothing is merged. The global one always exists. A user without access is, to a partner, as if the user did not
+//! exist.
 
 use std::{collections::BTreeMap, fmt};
 

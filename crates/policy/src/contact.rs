@@ -1,8 +1,8 @@
 //! Contact rules: which stanza passes between an internal user and a partner's user.
 //!
-//! The rules depend on the partner's type and on how the internal user has opened the contact; they are tables with a cell
-//! for every kind of stanza. The order of judgement is partner, partner type, blocked, access policy, existence, so the
-//! answer of the type rule is the same whether or not the internal user exists.
+//! The rules depend on the partner's type and on how the internal user has opened the contact; they are tables with a
+//! cell for every kind of stanza. The order of judgement is partner, partner type, blocked, access policy, existence,
+//! so the answer of the type rule is the same whether or not the internal user exists.
 //!
 //! These rules are for addresses of users. What is sent to an internal domain itself (ping, service discovery) is the
 //! gateway's to answer; only the partner is judged then.

@@ -1,6 +1,7 @@
 //! What to do about a failure: for each class of failure, the remedy in a sentence.
 //!
-//! The classes are the codes of reports; they are only ever added to. What happened in one attempt is the report's part.
+//! The classes are the codes of reports; they are only ever added to. What happened in one attempt is the report's
+//! part.
 
 use lexicon::CertificateFault;
 
@@ -86,7 +87,7 @@ impl Failure {
             Self::TlsFailed => "compare TLS versions and cipher suites with the partner; TLS 1.2 is the least",
             Self::Certificate(fault) => certificate_remedy(fault),
             Self::OurCertificateRefused => {
-                "check that our certificate names the internal domain and comes from an authority that the partner trusts"
+                "check that our certificate names the internal domain and that the partner trusts its authority"
             }
             Self::DialbackRefused => {
                 "check that the partner's server can connect back to our public _xmpp-server records"

@@ -1,8 +1,9 @@
 //! The product's rules, without I/O, as tables where they are tables (`docs/partner-policy.md`).
 //!
-//! What a partner may be set to, which methods its negotiation permits, which stanza passes between an internal user and
-//! a partner's user, who may use federation at all, and the limits of every setting. Whatever changes something hands in
-//! what a person wrote and gets back either the whole valid value or every error at once; nothing is half accepted.
+//! What a partner may be set to, which methods its negotiation permits, which stanza passes between an internal user
+//! and a partner's user, who may use federation at all, and the limits of every setting. Whatever changes something
+//! hands in what a person wrote and gets back either the whole valid value or every error at once; nothing is half
+//! accepted.
 //!
 //! This crate knows no clock, socket, database or randomness, and no wire format: what is stored or sent as JSON are
 //! types of their own.

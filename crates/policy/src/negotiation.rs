@@ -1,8 +1,8 @@
 //! The negotiation of a partner: which methods its three settings permit.
 //!
-//! The 18 combinations of TLS, SASL and dialback are one table, [`ROWS`]. The row is asked when a domain pair is about to
-//! be authorised, with the method really used, in both directions: a row that permits nothing is never saved, so it is
-//! refused when the partner is changed and not when it is dialled.
+//! The 18 combinations of TLS, SASL and dialback are one table, [`ROWS`]. The row is asked when a domain pair is about
+//! to be authorised, with the method really used, in both directions: a row that permits nothing is never saved, so it
+//! is refused when the partner is changed and not when it is dialled.
 
 use std::{fmt, str::FromStr};
 

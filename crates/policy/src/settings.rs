@@ -1,7 +1,7 @@
 //! The gateway-wide settings: one record, with the limits of every field in one table, [`SETTINGS`].
 //!
-//! Every field is read and set by its name, so the API, the command line and the store need no list of their own. An error
-//! names the limits and what was entered.
+//! Every field is read and set by its name, so the API, the command line and the store need no list of their own. An
+//! error names the limits and what was entered.
 
 use std::time::Duration;
 

@@ -1,7 +1,8 @@
 //! What the edge needs to judge streams without a database.
 //!
-//! A snapshot is one revision of the store's partners, internal domains and settings. The proxy does not listen before its
-//! first one and exchanges it whole, so a stream is never judged by parts of two revisions. Contacts never enter it.
+//! A snapshot is one revision of the store's partners, internal domains and settings. The proxy does not listen before
+//! its first one and exchanges it whole, so a stream is never judged by parts of two revisions. Contacts never enter
+//! it.
 
 use std::{collections::BTreeMap, sync::Arc};
 

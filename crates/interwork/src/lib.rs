@@ -1,1 +1,8 @@
-//! interwork
+//! XMPP ↔ SIP mapping.
+//!
+//! Addresses, errors and messages of one protocol as those of the other: RFC 7247, RFC 7572 and RFC 3428 with the
+//! decisions of this product. Pure: what it needs to know about endpoints and settings comes in as arguments.
+
+pub mod error;
+pub mod message;
+pub mod uri;

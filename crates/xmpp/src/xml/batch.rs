@@ -7,7 +7,7 @@
 use std::{ops::Range, sync::Arc};
 
 use super::{
-    ElementRef, Limits, XmlError,
+    ElementRef, Limits, XmlError, XmlWriter,
     token::{Namespace, Token},
     tokenizer,
 };
@@ -85,6 +85,16 @@ impl Batch {
     /// The batch of the n-th element alone, sharing the bytes.
     pub fn single(&self, index: usize) -> Self {
         self.slice(index..index + 1)
+    }
+
+    /// The batch of the n-th element alone with bytes of its own, so that it keeps no others in memory.
+    pub fn detached(&self, index: usize) -> Self {
+        if self.shared.roots.len() == 1 {
+            return self.clone();
+        }
+        let mut writer = XmlWriter::new();
+        writer.forward(self.element(index), &[]);
+        writer.into_batch()
     }
 
     /// Bytes of the batch's own elements.

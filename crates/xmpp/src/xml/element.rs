@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use super::{
     batch::Shared,
     ns,
-    token::{Attribute, Element, Namespace, Token},
+    token::{Attribute, Borrows, Element, Namespace, Token},
     unescape,
 };
 
@@ -39,6 +39,11 @@ impl<'a> ElementRef<'a> {
         self.token().name.prefix(&self.shared.text)
     }
 
+    /// Prefix, colon and local name as written.
+    pub(crate) fn qualified_name(self) -> &'a str {
+        self.token().name.span.of(&self.shared.text)
+    }
+
     /// The namespace name; empty for none.
     pub fn namespace(self) -> &'a str {
         self.shared.namespace(self.token().namespace)
@@ -65,7 +70,7 @@ impl<'a> ElementRef<'a> {
     }
 
     /// The attributes in order, namespace declarations left out.
-    pub fn attributes(self) -> impl Iterator<Item = AttributeRef<'a>> + use<'a> {
+    pub fn attributes(self) -> impl Iterator<Item = AttributeRef<'a>> + Clone + use<'a> {
         let shared = self.shared;
         self.head().filter_map(move |token| match token {
             Token::Attribute(token) => Some(AttributeRef { shared, token }),
@@ -74,7 +79,7 @@ impl<'a> ElementRef<'a> {
     }
 
     /// The namespace declarations of this element in order: prefix (empty for the default) and namespace name.
-    pub fn declarations(self) -> impl Iterator<Item = (&'a str, &'a str)> + use<'a> {
+    pub fn declarations(self) -> impl Iterator<Item = (&'a str, &'a str)> + Clone + use<'a> {
         let shared = self.shared;
         self.head().filter_map(move |token| match token {
             Token::Binding { prefix, namespace, .. } => Some((prefix.of(&shared.text), shared.namespace(*namespace))),
@@ -88,7 +93,7 @@ impl<'a> ElementRef<'a> {
     }
 
     /// Child elements and character data in order.
-    pub fn nodes(self) -> impl Iterator<Item = NodeRef<'a>> + use<'a> {
+    pub fn nodes(self) -> impl Iterator<Item = NodeRef<'a>> + Clone + use<'a> {
         let shared = self.shared;
         let mut index = self.content_index();
         let end = self.token().next;
@@ -113,7 +118,7 @@ impl<'a> ElementRef<'a> {
     }
 
     /// Child elements in order.
-    pub fn children(self) -> impl Iterator<Item = Self> + use<'a> {
+    pub fn children(self) -> impl Iterator<Item = Self> + Clone + use<'a> {
         self.nodes().filter_map(|node| match node {
             NodeRef::Element(element) => Some(element),
             NodeRef::Text(_) => None,
@@ -154,14 +159,20 @@ impl<'a> ElementRef<'a> {
         self.token().content.of(&self.shared.text)
     }
 
-    /// The default namespace in force inside this first-level element, where its content does not redeclare it.
-    pub(crate) fn default_inside(self) -> &'a str {
-        let inherited = || self.shared.inherited.iter().find(|(prefix, _)| prefix.is_empty());
-        self.declaration("").or_else(|| inherited().map(|(_, namespace)| &**namespace)).unwrap_or_default()
+    pub(crate) fn borrows(self) -> Option<Borrows> {
+        self.token().borrows
+    }
+
+    /// The bindings in force inside this first-level element, where its content does not redeclare them: prefix, empty
+    /// for the default, and namespace name.
+    pub(crate) fn bindings_inside(self) -> impl Iterator<Item = (&'a str, &'a str)> + Clone + use<'a> {
+        let inherited = self.shared.inherited.iter().map(|(prefix, name)| (&**prefix, &**name));
+        let not_redeclared = inherited.filter(move |(prefix, _)| self.declaration(prefix).is_none());
+        self.declarations().chain(not_redeclared)
     }
 
     /// Declarations and attributes.
-    fn head(self) -> impl Iterator<Item = &'a Token> + use<'a> {
+    fn head(self) -> impl Iterator<Item = &'a Token> + Clone + use<'a> {
         let end = self.token().next as usize;
         self.shared.tokens[self.index as usize + 1..end]
             .iter()

@@ -14,8 +14,8 @@ pub enum XmlFault {
     /// More attributes on one element than the limit.
     #[error("an element has more attributes than the limit")]
     AttributesExceeded,
-    /// More namespace declarations than the limit.
-    #[error("an element has more namespace declarations than the limit")]
+    /// More namespace declarations, or a longer namespace name, than the limit.
+    #[error("an element has more or longer namespace declarations than the limit")]
     BindingsExceeded,
     /// A character that XML 1.0 does not allow, raw or as a character reference.
     #[error("a character that XML does not allow")]
@@ -41,6 +41,9 @@ pub enum XmlFault {
     /// The declaration names an encoding other than UTF-8, or the bytes are not UTF-8.
     #[error("the encoding is not UTF-8")]
     Encoding,
+    /// The stream header is an empty-element tag: the stream is over before it began.
+    #[error("a stream header that ends its stream")]
+    EmptyStream,
     /// A reference to an entity other than the five predefined ones.
     #[error("a reference to an entity that is not predefined")]
     Entity,
@@ -83,7 +86,7 @@ impl XmlFault {
             // §4.9.3.22 with §11.6.
             Self::Encoding => "unsupported-encoding",
             // §4.9.3.1: well-formed, but no XML that a stream can process.
-            Self::TextBetweenElements => "bad-format",
+            Self::EmptyStream | Self::TextBetweenElements => "bad-format",
             // §4.9.3.13 with §11.3, namespace-well-formedness included.
             Self::Character
             | Self::DuplicateAttribute

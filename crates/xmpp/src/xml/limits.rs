@@ -17,16 +17,19 @@ pub struct Limits {
     pub attributes_max: u32,
     /// Namespace declarations of one element, and those in force at once within one first-level element.
     pub bindings_max: u32,
+    /// Bytes of one namespace name, so that declaring it elsewhere anew cannot multiply an element.
+    pub namespace_bytes_max: usize,
 }
 
 /// Limits for elements that we made ourselves or that have passed another [`Limits`] already.
 const OWN: Limits = Limits {
-    element_bytes_max: 4 << 20,
-    tag_bytes_max: 4 << 20,
+    element_bytes_max: 64 << 20,
+    tag_bytes_max: 64 << 20,
     depth_max: 128,
     elements_max: 1 << 20,
     attributes_max: 128,
     bindings_max: 128,
+    namespace_bytes_max: 1_024,
 };
 
 impl Limits {
@@ -39,6 +42,7 @@ impl Limits {
             elements_max: 64,
             attributes_max: 16,
             bindings_max: 16,
+            namespace_bytes_max: 512,
         }
     }
 
@@ -52,6 +56,7 @@ impl Limits {
             elements_max: 8_192,
             attributes_max: 64,
             bindings_max: 32,
+            namespace_bytes_max: 512,
         }
     }
 

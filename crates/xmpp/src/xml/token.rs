@@ -11,6 +11,10 @@ impl Span {
     pub(crate) fn of(self, text: &str) -> &str {
         &text[self.start as usize..self.end as usize]
     }
+
+    pub(crate) fn len(self) -> usize {
+        (self.end - self.start) as usize
+    }
 }
 
 /// A qualified name as written.
@@ -79,8 +83,8 @@ pub(crate) struct Element {
     pub(crate) content: Span,
     /// The token after the element's last.
     pub(crate) next: u32,
-    /// What may be done with the content when it is copied elsewhere.
-    pub(crate) borrows: Borrows,
+    /// What the content needs of the bindings around it; known of first-level elements only.
+    pub(crate) borrows: Option<Borrows>,
 }
 
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -91,7 +95,7 @@ pub(crate) struct Attribute {
     pub(crate) plain: bool,
 }
 
-/// Which namespace bindings made outside an element's content its content uses. Kept for first-level elements.
+/// Which namespace bindings made outside an element's content its content uses.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub(crate) struct Borrows {
     /// A prefix other than `xml`.

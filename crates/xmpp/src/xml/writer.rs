@@ -3,12 +3,15 @@
 //! Text and attribute values are escaped, namespaces are declared where they differ from what is in force, and every
 //! start tag gets its end tag. A character that XML cannot carry (XML 1.0 §2.2) becomes U+FFFD.
 //!
-//! Element names, attribute names and namespace names are ours (literals or names from validated XML); only values and
+//! Element names, attribute names and namespace names are ours (literals, or names from validated XML); only values and
 //! text may come from anywhere.
+
+mod copy;
+mod escape;
 
 use bytes::Bytes;
 
-use super::{ElementRef, ns};
+use super::{Batch, ns};
 
 /// Writes first-level elements, or a stream header.
 #[derive(Debug)]
@@ -19,12 +22,18 @@ pub struct XmlWriter {
     /// Whether the last start tag still lacks its `>`.
     in_tag: bool,
     open: Vec<Open>,
+    /// Of each open element its name as written, then the default namespace inside it.
+    names: String,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Copy, Debug)]
 struct Open {
-    name: String,
-    default: String,
+    name_at: usize,
+    default_at: usize,
+    /// Whether prefixes were declared here or further out, so that the context's may mean something else.
+    shadowed: bool,
+    /// Whether the prefixes of a copied element were declared on this one.
+    declared: bool,
 }
 
 /// What our stream headers between servers bind.
@@ -36,9 +45,9 @@ impl XmlWriter {
         Self::within(SERVER_STREAM)
     }
 
-    /// Inside a stream with other bindings; none at all for a document.
+    /// Inside a stream with other bindings (prefix, empty for the default, and namespace name); none for a document.
     pub fn within(context: &'static [(&'static str, &'static str)]) -> Self {
-        Self { out: Vec::new(), context, in_tag: false, open: Vec::new() }
+        Self { out: Vec::new(), context, in_tag: false, open: Vec::new(), names: String::new() }
     }
 
     /// Appends to `out` instead of starting with an empty buffer.
@@ -46,9 +55,19 @@ impl XmlWriter {
         Self { out, ..self }
     }
 
-    /// The XML declaration and the start tag `<stream:stream>` with this context declared, `version='1.0'` and the
-    /// attributes given; absent ones are left out. The tag stays open: nothing but [`finish`](Self::finish) may follow.
-    pub fn stream_header(&mut self, _attributes: &[(&str, Option<&str>)]) -> &mut Self {
+    /// The XML declaration and the start tag `<stream:stream>` that declares this context, with the attributes given;
+    /// absent ones are left out. The stream counts as open around what follows, not as an element to end.
+    pub fn stream_header(&mut self, attributes: &[(&str, Option<&str>)]) -> &mut Self {
+        self.close_tag();
+        self.out.extend_from_slice(b"<?xml version='1.0'?><stream:stream");
+        self.in_tag = true;
+        for (prefix, namespace) in self.context {
+            self.declare(prefix, namespace);
+        }
+        for (name, value) in attributes {
+            self.attribute_if(name, *value);
+        }
+        self.close_tag();
         self
     }
 
@@ -60,7 +79,36 @@ impl XmlWriter {
 
     /// Opens `name` in `namespace`: unprefixed where that is the default in force, with the prefix that the context
     /// binds to it, else with a declaration of its own.
-    pub fn start(&mut self, _name: &str, _namespace: &str) -> &mut Self {
+    pub fn start(&mut self, name: &str, namespace: &str) -> &mut Self {
+        self.close_tag();
+        let is_default = self.default_namespace() == namespace;
+        let shadowed = self.open.last().is_some_and(|open| open.shadowed);
+        let prefix = self.context.iter().find(|(prefix, bound)| !prefix.is_empty() && *bound == namespace);
+        let prefix = match prefix {
+            _ if namespace == ns::XML => Some("xml"),
+            Some((prefix, _)) if !is_default && !shadowed => Some(*prefix),
+            _ => None,
+        };
+        let name_at = self.names.len();
+        if let Some(prefix) = prefix {
+            self.names.push_str(prefix);
+            self.names.push(':');
+        }
+        self.names.push_str(name);
+        let default_at = self.names.len();
+        self.out.push(b'<');
+        self.out.extend_from_slice(&self.names.as_bytes()[name_at..default_at]);
+        self.in_tag = true;
+        if is_default || prefix.is_some() {
+            match self.open.last() {
+                Some(outer) => self.names.extend_from_within(outer.default_at..name_at),
+                None => self.names.push_str(self.context_default()),
+            }
+        } else {
+            self.declare("", namespace);
+            self.names.push_str(namespace);
+        }
+        self.open.push(Open { name_at, default_at, shadowed, declared: false });
         self
     }
 
@@ -68,11 +116,20 @@ impl XmlWriter {
     ///
     /// # Panics
     /// When no start tag was just opened.
-    pub fn attribute(&mut self, _name: &str, _value: &str) -> &mut Self {
+    pub fn attribute(&mut self, name: &str, value: &str) -> &mut Self {
+        assert!(self.in_tag, "attributes belong to the start tag just opened");
+        self.out.push(b' ');
+        self.out.extend_from_slice(name.as_bytes());
+        self.out.extend_from_slice(b"='");
+        escape::attribute(&mut self.out, value);
+        self.out.push(b'\'');
         self
     }
 
     /// The same if there is a value.
+    ///
+    /// # Panics
+    /// When no start tag was just opened.
     pub fn attribute_if(&mut self, name: &str, value: Option<&str>) -> &mut Self {
         match value {
             Some(value) => self.attribute(name, value),
@@ -81,7 +138,11 @@ impl XmlWriter {
     }
 
     /// Character data.
-    pub fn text(&mut self, _text: &str) -> &mut Self {
+    pub fn text(&mut self, text: &str) -> &mut Self {
+        if !text.is_empty() {
+            self.close_tag();
+            escape::text(&mut self.out, text);
+        }
         self
     }
 
@@ -90,29 +151,22 @@ impl XmlWriter {
     /// # Panics
     /// When no element is open.
     pub fn end(&mut self) -> &mut Self {
+        let open = self.open.pop().expect("every end has its start");
+        if self.in_tag {
+            self.out.extend_from_slice(b"/>");
+            self.in_tag = false;
+        } else {
+            self.out.extend_from_slice(b"</");
+            self.out.extend_from_slice(&self.names.as_bytes()[open.name_at..open.default_at]);
+            self.out.push(b'>');
+        }
+        self.names.truncate(open.name_at);
         self
     }
 
     /// An element with text alone.
     pub fn leaf(&mut self, name: &str, namespace: &str, text: &str) -> &mut Self {
         self.start(name, namespace).text(text).end()
-    }
-
-    /// A copy of `element`, declared so that it means the same here.
-    pub fn element(&mut self, _element: ElementRef<'_>) -> &mut Self {
-        self
-    }
-
-    /// A copy of everything between the tags of `element`: its validated bytes where they mean the same here, else
-    /// written anew.
-    pub fn content_of(&mut self, _element: ElementRef<'_>) -> &mut Self {
-        self
-    }
-
-    /// A copy of the first-level element with attributes of its start tag replaced: the bytes of its payload are spliced
-    /// where they mean the same here.
-    pub fn forward(&mut self, _element: ElementRef<'_>, _replaced: &[(&str, &str)]) -> &mut Self {
-        self
     }
 
     /// Bytes written so far.
@@ -130,12 +184,43 @@ impl XmlWriter {
     /// # Panics
     /// When an element is still open.
     pub fn finish(self) -> Bytes {
+        assert!(self.open.is_empty(), "every start has its end");
         Bytes::from(self.out)
     }
 
     /// What was written, as a batch of first-level elements.
-    pub fn into_batch(self) -> super::Batch {
-        super::Batch::from_xml(self.out).expect("the writer makes well-formed elements")
+    ///
+    /// # Panics
+    /// When an element is still open.
+    pub fn into_batch(self) -> Batch {
+        assert!(self.open.is_empty(), "every start has its end");
+        Batch::from_xml(self.out).expect("what the writer makes is well-formed")
+    }
+
+    fn close_tag(&mut self) {
+        if self.in_tag {
+            self.out.push(b'>');
+            self.in_tag = false;
+        }
+    }
+
+    fn declare(&mut self, prefix: &str, namespace: &str) {
+        self.out.extend_from_slice(if prefix.is_empty() { b" xmlns" } else { b" xmlns:" });
+        self.out.extend_from_slice(prefix.as_bytes());
+        self.out.extend_from_slice(b"='");
+        escape::attribute(&mut self.out, namespace);
+        self.out.push(b'\'');
+    }
+
+    fn default_namespace(&self) -> &str {
+        match self.open.last() {
+            Some(open) => &self.names[open.default_at..],
+            None => self.context_default(),
+        }
+    }
+
+    fn context_default(&self) -> &'static str {
+        self.context.iter().find(|(prefix, _)| prefix.is_empty()).map_or("", |(_, namespace)| namespace)
     }
 }
 
@@ -144,3 +229,6 @@ impl Default for XmlWriter {
         Self::new()
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,154 @@
+//! The namespace bindings in force (Namespaces in XML 1.0 §3, §6).
+
+use crate::xml::{
+    XmlFault,
+    batch::Inherited,
+    ns,
+    token::{Borrows, Name, Namespace, Span},
+    unescape,
+};
+
+/// Bindings made within one first-level element, over those of the stream header.
+pub(super) struct Scopes<'a> {
+    text: &'a str,
+    inherited: &'a Inherited,
+    bindings: Vec<Binding>,
+    unescaped: Vec<Box<str>>,
+    borrows: Borrows,
+}
+
+#[derive(Clone, Copy)]
+struct Binding {
+    prefix: Span,
+    value: Span,
+    namespace: Namespace,
+    /// How many elements are open around the one that declares it; 0 for the first-level element.
+    depth: u32,
+}
+
+impl<'a> Scopes<'a> {
+    pub(super) fn new(text: &'a str, inherited: &'a Inherited) -> Self {
+        Self { text, inherited, bindings: Vec::new(), unescaped: Vec::new(), borrows: Borrows::default() }
+    }
+
+    pub(super) fn clear(&mut self) {
+        self.bindings.clear();
+        self.borrows = Borrows::default();
+    }
+
+    pub(super) fn into_unescaped(self) -> Box<[Box<str>]> {
+        self.unescaped.into_boxed_slice()
+    }
+
+    /// What the content of the first-level element has used of the bindings around it.
+    pub(super) fn borrows(&self) -> Borrows {
+        self.borrows
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.bindings.len()
+    }
+
+    /// Drops the bindings of an element that has `depth` open around it.
+    pub(super) fn leave(&mut self, depth: u32) {
+        while self.bindings.last().is_some_and(|binding| binding.depth >= depth) {
+            self.bindings.pop();
+        }
+    }
+
+    /// Puts a declaration in force. `token` is where its token stands; `plain` when its value holds no reference.
+    pub(super) fn declare(
+        &mut self,
+        prefix: Span,
+        (value, plain): (Span, bool),
+        token: u32,
+        depth: u32,
+    ) -> Result<Namespace, XmlFault> {
+        let name = unescape::attribute(value.of(self.text), plain);
+        let namespace = match (prefix.of(self.text), &*name) {
+            ("xml", ns::XML) => Namespace::Xml,
+            ("xml" | "xmlns", _) | (_, ns::XML | ns::XMLNS) => return Err(XmlFault::NamespaceDeclaration),
+            ("", "") => Namespace::None,
+            (_, "") => return Err(XmlFault::NamespaceDeclaration),
+            _ if plain => Namespace::Declared(token),
+            _ => {
+                self.unescaped.push(name.into());
+                Namespace::Unescaped(self.unescaped.len() as u32 - 1)
+            }
+        };
+        self.bindings.push(Binding { prefix, value, namespace, depth });
+        Ok(namespace)
+    }
+
+    /// The namespace of an element with `depth` open around it.
+    pub(super) fn of_element(&mut self, name: Name, depth: u32) -> Result<Namespace, XmlFault> {
+        match name.prefix(self.text) {
+            "xml" => Ok(Namespace::Xml),
+            "xmlns" => Err(XmlFault::NamespaceDeclaration),
+            prefix => match self.bound(prefix) {
+                Some((namespace, bound_at)) => {
+                    self.note(prefix, depth, bound_at);
+                    Ok(namespace)
+                }
+                None if prefix.is_empty() => {
+                    self.note(prefix, depth, None);
+                    Ok(Namespace::None)
+                }
+                None => Err(XmlFault::UnboundPrefix),
+            },
+        }
+    }
+
+    /// The namespace of an attribute: none without a prefix.
+    pub(super) fn of_attribute(&mut self, name: Name, depth: u32) -> Result<Namespace, XmlFault> {
+        match name.prefix(self.text) {
+            "" => Ok(Namespace::None),
+            "xml" => Ok(Namespace::Xml),
+            prefix => {
+                let (namespace, bound_at) = self.bound(prefix).ok_or(XmlFault::UnboundPrefix)?;
+                self.note(prefix, depth, bound_at);
+                Ok(namespace)
+            }
+        }
+    }
+
+    /// Whether both are the same namespace name.
+    pub(super) fn is_same(&self, one: Namespace, other: Namespace) -> bool {
+        one == other || self.name(one) == self.name(other)
+    }
+
+    fn name(&self, namespace: Namespace) -> &str {
+        match namespace {
+            Namespace::None => "",
+            Namespace::Xml => ns::XML,
+            Namespace::Inherited(index) => &self.inherited[index as usize].1,
+            Namespace::Unescaped(index) => &self.unescaped[index as usize],
+            Namespace::Declared(_) => {
+                let declared = self.bindings.iter().find(|binding| binding.namespace == namespace);
+                declared.map_or("", |binding| binding.value.of(self.text))
+            }
+        }
+    }
+
+    /// What `prefix` is bound to, and at which depth; none for the stream header's bindings.
+    fn bound(&self, prefix: &str) -> Option<(Namespace, Option<u32>)> {
+        let own = self.bindings.iter().rev().find(|binding| binding.prefix.of(self.text) == prefix);
+        if let Some(binding) = own {
+            return Some((binding.namespace, Some(binding.depth)));
+        }
+        let index = self.inherited.iter().position(|(inherited, _)| **inherited == *prefix)?;
+        // An inherited xmlns='' is no namespace.
+        let unbound = self.inherited[index].1.is_empty();
+        Some((if unbound { Namespace::None } else { Namespace::Inherited(index as u32) }, None))
+    }
+
+    fn note(&mut self, prefix: &str, depth: u32, bound_at: Option<u32>) {
+        if depth > 0 && bound_at.unwrap_or(0) == 0 {
+            if prefix.is_empty() {
+                self.borrows.default = true;
+            } else {
+                self.borrows.prefix = true;
+            }
+        }
+    }
+}

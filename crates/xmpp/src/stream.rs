@@ -20,10 +20,16 @@ pub mod event;
 pub mod external;
 pub mod facts;
 pub mod failure;
+pub mod features;
+pub mod header;
 
 pub mod inbound;
 pub mod outbound;
 pub mod rules;
+pub mod starttls;
+
+mod core;
+mod seed;
 
 pub use dialback::{DialbackError, DialbackVerdict, Secret, VerifyRequest};
 pub use error::{Condition, StreamError};

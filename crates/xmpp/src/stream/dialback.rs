@@ -12,6 +12,12 @@ use lexicon::{Domain, DomainPair};
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 
+use super::{error::Condition, failure::StreamFailure};
+
+mod message;
+
+pub(crate) use message::{Kind, Message, What, answer, ask};
+
 /// The secret of XEP-0185, shared by all nodes that answer for the same domains.
 #[derive(Clone)]
 pub struct Secret {
@@ -69,6 +75,23 @@ pub enum DialbackVerdict {
     Invalid,
     /// Nobody can tell.
     Error(DialbackError),
+}
+
+impl DialbackVerdict {
+    /// What the initiating server is told when a verification stream failed (XEP-0220 §2.5).
+    pub fn of_failure(failure: &StreamFailure) -> Self {
+        let condition = match failure {
+            StreamFailure::PeerError { error, .. } if error.condition() == Condition::HostUnknown => {
+                DialbackCondition::RemoteServerNotFound
+            }
+            StreamFailure::Disconnected { .. }
+            | StreamFailure::PeerClosed(_)
+            | StreamFailure::PeerError { .. }
+            | StreamFailure::Timeout(_) => DialbackCondition::RemoteServerTimeout,
+            _ => DialbackCondition::RemoteConnectionFailed,
+        };
+        Self::Error(DialbackError::new(condition, "the authoritative server could not be asked"))
+    }
 }
 
 macro_rules! conditions {

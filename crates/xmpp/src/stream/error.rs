@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::xml::XmlError;
+use crate::xml::{ElementRef, XmlError, XmlWriter, ns};
 
 macro_rules! conditions {
     ($($(#[$doc:meta])* $name:ident = $text:literal,)*) => {
@@ -122,4 +122,38 @@ impl fmt::Display for StreamError {
         }
         Ok(())
     }
+}
+
+/// Longest text of a peer that is kept, in characters.
+pub(crate) const PEER_TEXT_CHARS_MAX: usize = 512;
+
+/// A peer's words, shortened.
+pub(crate) fn peer_text(text: &str) -> Box<str> {
+    match text.char_indices().nth(PEER_TEXT_CHARS_MAX) {
+        Some((end, _)) => text[..end].into(),
+        None => text.into(),
+    }
+}
+
+/// Reads an `<error/>` whose condition and text are in `namespace`; an application's condition is passed over.
+pub(crate) fn condition_and_text(error: ElementRef<'_>, namespace: &str) -> (Box<str>, Box<str>) {
+    let children = || error.children().filter(|child| child.namespace() == namespace);
+    let name = children().find(|child| child.name() != "text").map_or("undefined-condition", ElementRef::name);
+    let text = children().find(|child| child.name() == "text").map(|child| peer_text(child.text().trim()));
+    (peer_text(name), text.unwrap_or_default())
+}
+
+/// Reads `<stream:error/>`.
+pub(crate) fn read(error: ElementRef<'_>) -> StreamError {
+    let (name, text) = condition_and_text(error, ns::STREAM_ERROR);
+    StreamError { name, text }
+}
+
+/// Writes `<stream:error/>`.
+pub(crate) fn write(writer: &mut XmlWriter, condition: Condition, text: &str) {
+    writer.start("error", ns::STREAM).leaf(condition.as_str(), ns::STREAM_ERROR, "");
+    if !text.is_empty() {
+        writer.start("text", ns::STREAM_ERROR).attribute("xml:lang", "en").text(text).end();
+    }
+    writer.end();
 }

@@ -113,8 +113,6 @@ pub enum Anomaly {
     DialbackKeyInvalid,
     /// A key was asked after that we did not issue.
     KeyNotIssued,
-    /// Stanzas that came after our stream error and were dropped.
-    StanzaAfterError,
 }
 
 impl Anomaly {
@@ -127,7 +125,6 @@ impl Anomaly {
             Self::UnknownElement => "unknown_element",
             Self::DialbackKeyInvalid => "dialback_key_invalid",
             Self::KeyNotIssued => "key_not_issued",
-            Self::StanzaAfterError => "stanza_after_error",
         }
     }
 }

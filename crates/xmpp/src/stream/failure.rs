@@ -135,6 +135,9 @@ pub enum StreamFailure {
     /// The partner's row does not permit the method that is about to authorise the pair.
     #[error("the partner's settings do not permit {0}")]
     MethodNotPermitted(Method),
+    /// An added pair cannot be carried by this stream; it needs one of its own.
+    #[error("this stream cannot carry the pair")]
+    PairNotTaken,
     /// The peer closed the stream in an orderly way before it was of use.
     #[error("the partner's server closed the stream while {0}")]
     PeerClosed(Stage),
@@ -195,8 +198,8 @@ impl StreamFailure {
     /// Who has to do something.
     pub fn fault(&self) -> Fault {
         match self {
-            Self::ClosedHere(_) => Fault::Us,
-            Self::ExternalRefused { .. } => Fault::Us,
+            // A peer that refuses EXTERNAL does not trust what we show.
+            Self::ClosedHere(_) | Self::ExternalRefused { .. } | Self::PairNotTaken => Fault::Us,
             Self::Disconnected { .. } | Self::Timeout(_) => Fault::Network,
             Self::MethodNotPermitted(_) | Self::Refused(_) | Self::TlsExcluded => Fault::Policy,
             Self::Certificate(_)
@@ -233,11 +236,25 @@ impl StreamFailure {
             | Self::DialbackInvalid
             | Self::Disconnected { .. }
             | Self::ExternalRefused { .. }
+            | Self::PairNotTaken
             | Self::PeerClosed(_)
             | Self::PeerError { .. }
             | Self::StarttlsFailed(_)
             | Self::TlsHandshake(_) => return None,
         })
+    }
+
+    /// What the peer is told beside the condition.
+    pub(crate) fn wire_text(&self) -> String {
+        match self {
+            Self::Certificate(fault) => format!("SASL EXTERNAL is required and your certificate {fault}"),
+            Self::MethodNotPermitted(method) => format!("{method} is not permitted"),
+            Self::Protocol(_, what) => (*what).to_owned(),
+            Self::StarttlsAbsent | Self::TlsRequired => "TLS is required".to_owned(),
+            Self::TlsExcluded => "TLS is not supported with this partner".to_owned(),
+            Self::Xml(error) => error.to_string(),
+            _ => String::new(),
+        }
     }
 
     /// Whether to try again.

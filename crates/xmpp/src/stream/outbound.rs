@@ -1,16 +1,26 @@
-//! The machine of a connection that we opened.
+//! The machine of a connection that we opened: for stanzas of a pair, or to ask an authoritative server about a key.
+//!
+//! TLS first where the rules want it, then SASL EXTERNAL, then dialback where the row permits it; never plaintext after
+//! TLS was begun. Stanzas of the peer are refused: one connection carries stanzas one way (RFC 6120 §4.5).
 
-use std::time::Instant;
+use std::{collections::VecDeque, time::Instant};
 
 use bytes::Bytes;
-use lexicon::{DomainPair, Now};
+use lexicon::{Direction, DomainPair, Method, Now, TlsFacts};
 
 use super::{
+    core::{Core, Life, Read},
     dialback::{Secret, VerifyRequest},
+    error::Condition,
     event::{Input, Output},
     facts::StreamFacts,
-    rules::StreamLimits,
+    failure::{Stage, StreamFailure},
+    rules::{PairRules, Refusal, StreamLimits},
 };
+
+mod choice;
+mod dialback;
+mod elements;
 
 /// What an outbound connection is for.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -19,6 +29,16 @@ pub enum Purpose {
     Stanzas(DomainPair),
     /// The question whether a key is valid; closed after the answer.
     Verify(VerifyRequest),
+}
+
+impl Purpose {
+    /// The pair of the stream's headers.
+    pub fn pair(&self) -> &DomainPair {
+        match self {
+            Self::Stanzas(pair) => pair,
+            Self::Verify(request) => &request.pair,
+        }
+    }
 }
 
 /// What an outbound stream needs to know.
@@ -35,42 +55,258 @@ pub struct OutboundConfig {
 }
 
 /// A stream whose connection we opened.
-pub struct Outbound {}
+pub struct Outbound {
+    config: OutboundConfig,
+    core: Core,
+    phase: Phase,
+    /// Rules of the stream's pair, as of the last answer.
+    rules: Option<PairRules>,
+    sasl: Sasl,
+    asks: VecDeque<(DomainPair, Ask)>,
+    /// Pairs whose key is with the peer.
+    keys: Vec<DomainPair>,
+}
+
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum Phase {
+    /// Rules are awaited, for the first header or for that inside TLS.
+    Rules,
+    /// The peer's header is awaited.
+    Header,
+    /// Its features.
+    Features,
+    /// `<proceed/>`.
+    Proceed,
+    /// SASL's outcome.
+    Sasl,
+    /// Keys are out, or pairs are authorised.
+    Elements,
+    /// The answer about a key.
+    Verify,
+}
+
+#[derive(Clone, Debug, Eq, PartialEq)]
+enum Sasl {
+    /// It was not tried.
+    Fresh,
+    /// The peer's challenge was answered.
+    Responded,
+    /// The peer refused: its condition and words.
+    Refused(Box<str>, Box<str>),
+    Done,
+}
+
+/// Why the shell was asked for rules.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum Ask {
+    /// To send a header.
+    Header,
+    /// To send a key for one more pair.
+    Key,
+    /// To carry stanzas.
+    Authorise(Method),
+}
 
 impl Outbound {
     /// A stream on a connection made `now`. It first asks for the pair's rules.
     pub fn new(config: OutboundConfig, now: Now) -> Self {
-        let _ = (config, now);
-        Self {}
+        let mut core = Core::new(Direction::Outbound, config.limits, now);
+        let pair = config.purpose.pair().clone();
+        core.facts.local = Some(pair.local.clone());
+        core.facts.remote = Some(pair.remote.clone());
+        let mut stream = Self {
+            config,
+            core,
+            phase: Phase::Rules,
+            rules: None,
+            sasl: Sasl::Fresh,
+            asks: VecDeque::new(),
+            keys: Vec::new(),
+        };
+        stream.ask(pair, None, Ask::Header);
+        stream
     }
 
     /// Takes an input. All outputs must be taken with [`poll`](Self::poll) before the next one.
     pub fn handle(&mut self, now: Now, input: Input<'_>) {
-        let _ = (now, input);
+        match input {
+            Input::Send(pair, bytes) => self.send(now, pair, bytes),
+            Input::AddPair(pair) => self.add_pair(pair),
+            Input::Bytes(bytes) => self.core.receive(bytes),
+            _ if self.core.life == Life::Closed => {}
+            Input::Tls(facts) => self.tls_up(facts),
+            Input::TlsFailed(text) => {
+                if self.core.handshake {
+                    self.core.closed(Some(StreamFailure::TlsHandshake(text.into())));
+                }
+            }
+            Input::PairRules(pair, answer) => self.judged(now, pair, answer),
+            Input::DialbackVerdict(..) | Input::KeyStatus(..) => {}
+            Input::Close(None, _) => self.core.close(now),
+            Input::Close(Some(condition), text) => self.core.fail(StreamFailure::ClosedHere(condition), text),
+            Input::Deadline => self.time(now),
+            Input::Disconnected(text) => {
+                let failure = StreamFailure::Disconnected { stage: self.core.facts.stage, text: text.into() };
+                self.ended(failure);
+            }
+        }
+        self.read(now);
     }
 
     /// The next output.
     pub fn poll(&mut self) -> Option<Output> {
-        None
+        self.core.poll()
     }
 
     /// Moves the bytes to write to the end of `into`.
     pub fn drain(&mut self, into: &mut Vec<Bytes>) {
-        let _ = into;
+        self.core.drain(into);
     }
 
     /// When [`Input::Deadline`] is due.
     pub fn deadline(&self) -> Option<Instant> {
-        None
+        self.core.deadline()
     }
 
     /// How many more bytes [`Input::Send`] should bring now; zero while no pair is authorised.
     pub fn room(&self) -> usize {
-        0
+        let open = self.core.life == Life::Live && !self.core.facts.authorised.is_empty();
+        if open { self.core.write_room() } else { 0 }
     }
 
     /// What has happened so far.
     pub fn facts(&self) -> &StreamFacts {
-        unreachable!()
+        &self.core.facts
+    }
+
+    fn read(&mut self, now: Now) {
+        while self.core.life != Life::Closed && self.asks.is_empty() && !self.core.handshake {
+            match self.core.read() {
+                Ok(None) => return,
+                Ok(Some(Read::Header(batch))) => self.header(&batch),
+                Ok(Some(Read::Elements(batch, index))) => self.elements(now, batch, index),
+                Ok(Some(Read::Close)) => self.ended(StreamFailure::PeerClosed(self.core.facts.stage)),
+                Err(failure) => self.fail(failure),
+            }
+        }
+    }
+
+    /// The peer has ended the stream, in an orderly way or not.
+    fn ended(&mut self, failure: StreamFailure) {
+        let stage = self.core.facts.stage;
+        let orderly = matches!(failure, StreamFailure::PeerClosed(_)) && stage == Stage::Open;
+        if orderly || self.core.life != Life::Live {
+            return self.core.closed_by_peer(None);
+        }
+        // A peer that refused EXTERNAL and then hangs up may still take dialback on a connection without SASL.
+        let failure = match std::mem::replace(&mut self.sasl, Sasl::Fresh) {
+            Sasl::Refused(name, text) if self.core.facts.authorised.is_empty() => {
+                StreamFailure::ExternalRefused { name, text, dialback_left: true }
+            }
+            _ => failure,
+        };
+        self.core.closed_by_peer(Some(failure));
+    }
+
+    fn time(&mut self, now: Now) {
+        if !self.core.is_due(now) {
+            return;
+        }
+        match self.core.life {
+            Life::Live if self.core.established() => self.core.close(now),
+            Life::Live => self.fail(StreamFailure::Timeout(self.core.facts.stage)),
+            Life::Closing(_) | Life::Closed => self.core.closed(None),
+        }
+    }
+
+    fn send(&mut self, now: Now, pair: &DomainPair, bytes: Bytes) {
+        if self.core.life != Life::Live || self.core.method_of(pair).is_none() {
+            return self.core.emit(Output::Unsent(pair.clone(), bytes));
+        }
+        self.core.stanza_seen(now);
+        self.core.write_bytes(bytes);
+    }
+
+    fn tls_up(&mut self, facts: TlsFacts) {
+        let direct = self.phase == Phase::Rules && !self.core.facts_tls_up();
+        if !self.core.handshake && !direct {
+            return;
+        }
+        self.core.facts.tls = Some(facts);
+        self.core.facts.stage = Stage::Header;
+        if self.core.handshake {
+            self.core.handshake = false;
+            self.phase = Phase::Rules;
+            self.core.restart(false);
+            self.ask(self.config.purpose.pair().clone(), None, Ask::Header);
+        }
+    }
+
+    fn ask(&mut self, pair: DomainPair, method: Option<Method>, ask: Ask) {
+        self.core.emit(Output::AskPair { pair: pair.clone(), method });
+        self.asks.push_back((pair, ask));
+    }
+
+    fn judged(&mut self, now: Now, pair: &DomainPair, answer: Result<PairRules, Refusal>) {
+        let Some(index) = self.asks.iter().position(|(asked, _)| asked == pair) else {
+            return self.judged_again(pair, answer);
+        };
+        let Some((pair, ask)) = self.asks.remove(index) else { return };
+        match (ask, answer) {
+            (Ask::Header, Ok(rules)) => self.start(rules),
+            (Ask::Header, Err(refusal)) => self.refuse(refusal, &pair),
+            (Ask::Key, answer) => self.key_judged(pair, answer),
+            (Ask::Authorise(method), answer) => self.authorise_judged(now, pair, method, answer),
+        }
+    }
+
+    fn authorise_judged(&mut self, now: Now, pair: DomainPair, method: Method, answer: Result<PairRules, Refusal>) {
+        let failure = match answer {
+            Err(refusal) => StreamFailure::Refused(refusal),
+            Ok(rules) => {
+                let certificate = self.core.certificate(&rules, &pair.remote);
+                if rules.permit(method, self.core.facts_tls_up(), certificate) {
+                    self.phase = Phase::Elements;
+                    return self.core.authorise(now, pair, method);
+                }
+                StreamFailure::MethodNotPermitted(method)
+            }
+        };
+        self.pair_failed(pair, method, failure);
+    }
+
+    /// The rules of a live pair have changed.
+    fn judged_again(&mut self, pair: &DomainPair, answer: Result<PairRules, Refusal>) {
+        let refusal = match (&answer, self.core.method_of(pair)) {
+            (Ok(rules), Some(method)) => {
+                let certificate = self.core.certificate(rules, &pair.remote);
+                let permitted = rules.permit(method, self.core.facts_tls_up(), certificate);
+                if permitted { None } else { Some(Refusal::RulesChanged) }
+            }
+            (Err(refusal), Some(_)) => Some(*refusal),
+            (Err(refusal), None) if pair == self.config.purpose.pair() => Some(*refusal),
+            (_, None) => None,
+        };
+        let Some(refusal) = refusal else { return };
+        self.core.deauthorise(pair);
+        if self.core.facts.authorised.is_empty() {
+            self.refuse(refusal, pair);
+        } else {
+            self.core.emit(Output::Deauthorised(pair.clone(), StreamFailure::Refused(refusal)));
+        }
+    }
+
+    fn refuse(&mut self, refusal: Refusal, pair: &DomainPair) {
+        // The peer of a stream that we opened did nothing wrong: it is told that policy ends the stream, not whose.
+        self.core.fail(StreamFailure::Refused(refusal), &refusal.wire_text(pair));
+    }
+
+    fn fail(&mut self, failure: StreamFailure) {
+        let text = failure.wire_text();
+        self.core.fail(failure, &text);
+    }
+
+    fn protocol(&mut self, condition: Condition, what: &'static str) {
+        self.fail(StreamFailure::Protocol(condition, what));
     }
 }

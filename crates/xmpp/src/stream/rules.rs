@@ -1,7 +1,8 @@
 //! What a machine must know of policy, and when it may not.
 //!
 //! The rules come from outside at the moment a pair is judged, with the verdict about the certificate that the peer
-//! showed on this connection. The machines never keep a rule longer than a judgement needs it.
+//! showed on this connection. A machine asks again when a pair is about to be authorised: what it was told earlier only
+//! decided what to offer.
 
 use std::time::Duration;
 
@@ -39,6 +40,16 @@ impl PairRules {
     /// Whether anything could authorise the pair without TLS.
     pub(crate) fn permit_plaintext(&self) -> bool {
         self.tls != TlsUse::Required && self.methods.contains(Method::TcpDialback)
+    }
+
+    /// Whether `method` may authorise a pair on a connection with these facts.
+    pub(crate) fn permit(&self, method: Method, tls_up: bool, certificate: ChainVerdict) -> bool {
+        let tls_fits = !(tls_up && self.tls == TlsUse::NotSupported);
+        tls_fits
+            && match method {
+                Method::SaslOverTls => self.methods.contains(method) && tls_up && certificate.is_ok(),
+                Method::TlsDialback | Method::TcpDialback => self.dialback_method(tls_up) == Some(method),
+            }
     }
 
     /// The dialback method of a connection with or without TLS, if the rules permit it.

@@ -1,0 +1,322 @@
+//! What both machines are built on: reading frame by frame, writing, ending.
+//!
+//! Reading stops while an answer of the shell is awaited and goes on where it stopped, so that the result does not depend
+//! on how the bytes were cut.
+
+use std::{collections::VecDeque, time::Instant};
+
+use bytes::{Bytes, BytesMut};
+use lexicon::{CertificateFault, Direction, Domain, DomainPair, Method, Now};
+
+use super::{
+    error::{self, Condition},
+    event::{Anomaly, Output},
+    facts::StreamFacts,
+    failure::{Stage, StreamFailure},
+    header,
+    rules::{PairRules, StreamLimits},
+};
+use crate::{
+    identity::certificate_names,
+    xml::{Batch, Frame, Framer, Framing, Limits, XmlError, XmlWriter},
+};
+
+/// Whether the stream still lives.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum Life {
+    /// Yes.
+    Live,
+    /// Our closing tag is out; until then the peer may finish (RFC 6120 §4.4).
+    Closing(Instant),
+    /// Nothing happens any more.
+    Closed,
+}
+
+/// What was read.
+pub(super) enum Read {
+    Header(Batch),
+    /// Elements from an index on.
+    Elements(Batch, usize),
+    Close,
+}
+
+pub(super) struct Core {
+    pub(super) limits: StreamLimits,
+    pub(super) facts: StreamFacts,
+    pub(super) life: Life,
+    /// Between `StartTls` and its answer: neither plaintext nor XML may be written.
+    pub(super) handshake: bool,
+    framer: Framer,
+    received: BytesMut,
+    unread: Option<(Batch, usize)>,
+    /// Bytes read since the last header while nobody is authorised.
+    unauthenticated: usize,
+    context: &'static [(&'static str, &'static str)],
+    header_sent: bool,
+    writes: Vec<Bytes>,
+    write_bytes: usize,
+    outputs: VecDeque<Output>,
+    established_by: Instant,
+    established: bool,
+    /// The last stanza, or the moment the stream was established.
+    active_at: Instant,
+}
+
+impl Core {
+    pub(super) fn new(direction: Direction, limits: StreamLimits, now: Now) -> Self {
+        Self {
+            facts: StreamFacts::new(direction),
+            life: Life::Live,
+            handshake: false,
+            framer: Framer::new(Limits::unauthenticated(limits.unauthenticated_bytes_max)),
+            received: BytesMut::new(),
+            unread: None,
+            unauthenticated: 0,
+            context: header::WITH_DIALBACK,
+            header_sent: false,
+            writes: Vec::new(),
+            write_bytes: 0,
+            outputs: VecDeque::new(),
+            established_by: now.instant + limits.establishment_timeout,
+            established: false,
+            active_at: now.instant,
+            limits,
+        }
+    }
+
+    // Reading.
+
+    pub(super) fn receive(&mut self, bytes: &mut BytesMut) {
+        if self.life == Life::Closed || self.handshake {
+            bytes.clear();
+        } else {
+            self.received.unsplit(bytes.split());
+        }
+    }
+
+    /// The next thing to act on; none when more bytes are needed.
+    pub(super) fn read(&mut self) -> Result<Option<Read>, StreamFailure> {
+        if let Some((batch, index)) = self.unread.take() {
+            return Ok(Some(Read::Elements(batch, index)));
+        }
+        loop {
+            if self.received.is_empty() {
+                self.received = BytesMut::new();
+                return Ok(None);
+            }
+            let before = self.received.len();
+            let frame = self.framer.next(&mut self.received).map_err(StreamFailure::from);
+            self.unauthenticated += before - self.received.len();
+            let read = match frame? {
+                None => continue,
+                Some(Frame::Whitespace) => None,
+                Some(Frame::Header(batch)) => Some(Read::Header(batch)),
+                Some(Frame::Elements(batch)) => Some(Read::Elements(batch, 0)),
+                Some(Frame::Close) => Some(Read::Close),
+            };
+            if !self.established && self.unauthenticated > self.limits.unauthenticated_bytes_max {
+                let text = "too many bytes before authorisation";
+                return Err(StreamFailure::Protocol(Condition::PolicyViolation, text));
+            }
+            if read.is_some() {
+                return Ok(read);
+            }
+        }
+    }
+
+    /// The rest of a batch, to be read later.
+    pub(super) fn put_back(&mut self, batch: Batch, index: usize) {
+        if index < batch.len() {
+            self.unread = Some((batch, index));
+        }
+    }
+
+    /// Bytes that arrived behind what was read.
+    pub(super) fn pipelined(&self) -> &[u8] {
+        &self.received
+    }
+
+    /// Forgets the stream; the next thing to come is a header. What was pipelined goes too when TLS begins.
+    pub(super) fn restart(&mut self, keep_pipelined: bool) {
+        self.framer.reset();
+        self.unread = None;
+        self.unauthenticated = 0;
+        self.header_sent = false;
+        if !keep_pipelined {
+            self.received = BytesMut::new();
+        }
+    }
+
+    pub(super) fn facts_tls_up(&self) -> bool {
+        self.facts.tls.is_some()
+    }
+
+    /// The verdict about the peer's certificate for `remote`: by the partner's roots, then its names.
+    pub(super) fn certificate(&mut self, rules: &PairRules, remote: &Domain) -> Result<(), CertificateFault> {
+        let verdict = match self.facts.tls.as_ref().map(|tls| &tls.peer) {
+            None => Err(CertificateFault::Missing),
+            Some(Err(fault)) => Err(*fault),
+            Some(Ok(peer)) => rules.certificate.and_then(|()| {
+                if certificate_names(&peer.names, remote) { Ok(()) } else { Err(CertificateFault::WrongName) }
+            }),
+        };
+        self.facts.certificate = Some(verdict);
+        verdict
+    }
+
+    // Writing.
+
+    pub(super) fn speak_dialback(&mut self, yes: bool) {
+        self.context = if yes { header::WITH_DIALBACK } else { header::WITHOUT_DIALBACK };
+    }
+
+    pub(super) fn write_header(&mut self, own: &header::OwnHeader<'_>) {
+        self.header_sent = true;
+        self.write(|writer| header::write(writer, own));
+    }
+
+    pub(super) fn header_sent(&self) -> bool {
+        self.header_sent
+    }
+
+    pub(super) fn write(&mut self, make: impl FnOnce(&mut XmlWriter)) {
+        let mut writer = XmlWriter::within(self.context);
+        make(&mut writer);
+        self.write_bytes(writer.finish());
+    }
+
+    pub(super) fn write_bytes(&mut self, bytes: Bytes) {
+        self.write_bytes += bytes.len();
+        self.writes.push(bytes);
+    }
+
+    pub(super) fn drain(&mut self, into: &mut Vec<Bytes>) {
+        self.write_bytes = 0;
+        into.append(&mut self.writes);
+    }
+
+    pub(super) fn write_room(&self) -> usize {
+        self.limits.write_bytes_max.saturating_sub(self.write_bytes)
+    }
+
+    // Outputs.
+
+    pub(super) fn emit(&mut self, output: Output) {
+        self.outputs.push_back(output);
+    }
+
+    pub(super) fn anomaly(&mut self, anomaly: Anomaly) {
+        self.emit(Output::Anomaly(anomaly));
+    }
+
+    pub(super) fn poll(&mut self) -> Option<Output> {
+        self.outputs.pop_front()
+    }
+
+    // Pairs.
+
+    pub(super) fn method_of(&self, pair: &DomainPair) -> Option<Method> {
+        self.facts.authorised.iter().find(|(known, _)| known == pair).map(|(_, method)| *method)
+    }
+
+    pub(super) fn authorise(&mut self, now: Now, pair: DomainPair, method: Method) {
+        self.facts.tried(method, None);
+        self.facts.authorised.push((pair.clone(), method));
+        self.facts.stage = Stage::Open;
+        if !self.established {
+            self.established = true;
+            self.active_at = now.instant;
+            self.framer.set_limits(Limits::stanzas(self.limits.stanza_bytes_max));
+            self.framer.set_framing(Framing::Batched);
+        }
+        self.emit(Output::Authorised(pair, method));
+    }
+
+    pub(super) fn deauthorise(&mut self, pair: &DomainPair) {
+        self.facts.authorised.retain(|(known, _)| known != pair);
+    }
+
+    // Time.
+
+    pub(super) fn stanza_seen(&mut self, now: Now) {
+        self.active_at = now.instant;
+    }
+
+    pub(super) fn established(&self) -> bool {
+        self.established
+    }
+
+    pub(super) fn deadline(&self) -> Option<Instant> {
+        match self.life {
+            Life::Live if self.established => Some(self.active_at + self.limits.inactivity_timeout),
+            Life::Live => Some(self.established_by),
+            Life::Closing(until) => Some(until),
+            Life::Closed => None,
+        }
+    }
+
+    /// Whether the deadline has passed.
+    pub(super) fn is_due(&self, now: Now) -> bool {
+        self.deadline().is_some_and(|deadline| deadline <= now.instant)
+    }
+
+    // Ending.
+
+    /// Ends the stream with the failure's stream error, if it has one (§4.9.1.1: errors are final).
+    pub(super) fn fail(&mut self, failure: StreamFailure, text: &str) {
+        if self.life == Life::Closed {
+            return;
+        }
+        if self.header_sent && !self.handshake && self.life == Life::Live {
+            let condition = failure.condition();
+            self.write(|writer| {
+                if let Some(condition) = condition {
+                    error::write(writer, condition, text);
+                }
+                writer.stream_end();
+            });
+        }
+        self.closed(Some(failure));
+    }
+
+    /// Begins an orderly close: our closing tag, then the peer's.
+    pub(super) fn close(&mut self, now: Now) {
+        if self.life != Life::Live {
+            return;
+        }
+        if !self.header_sent || self.handshake {
+            return self.closed(None);
+        }
+        self.write(|writer| {
+            writer.stream_end();
+        });
+        self.facts.stage = Stage::Closing;
+        self.life = Life::Closing(now.instant + self.limits.close_timeout);
+    }
+
+    /// The peer closes: its tag is answered by ours.
+    pub(super) fn closed_by_peer(&mut self, failure: Option<StreamFailure>) {
+        if self.life == Life::Live && self.header_sent {
+            self.write(|writer| {
+                writer.stream_end();
+            });
+        }
+        self.closed(failure);
+    }
+
+    pub(super) fn closed(&mut self, failure: Option<StreamFailure>) {
+        if self.life == Life::Closed {
+            return;
+        }
+        self.life = Life::Closed;
+        self.received = BytesMut::new();
+        self.unread = None;
+        self.emit(Output::Closed(failure));
+    }
+}
+
+impl From<XmlError> for StreamFailure {
+    fn from(error: XmlError) -> Self {
+        Self::Xml(error)
+    }
+}

@@ -1,0 +1,94 @@
+//! Stream features (RFC 6120 §4.3.2): what we advertise, what a peer does.
+
+use super::facts::FeaturesSeen;
+use crate::xml::{ElementRef, XmlWriter, ns};
+
+/// Server dialback as a feature (XEP-0220 §2.4.2).
+const NS_DIALBACK: &str = "urn:xmpp:features:dialback";
+/// Stream limits (XEP-0478).
+const NS_LIMITS: &str = "urn:xmpp:stream-limits:0";
+/// Mechanisms that are remembered of a peer.
+const MECHANISMS_MAX: usize = 16;
+
+/// What we advertise in one `<stream:features/>`.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub(crate) struct Offer {
+    /// STARTTLS, and whether it is required.
+    pub(crate) starttls: Option<bool>,
+    /// SASL EXTERNAL.
+    pub(crate) external: bool,
+    /// Server dialback with errors.
+    pub(crate) dialback: bool,
+    /// The greatest stanza and the silence in seconds that we accept.
+    pub(crate) limits: Option<(usize, u64)>,
+}
+
+/// Writes `<stream:features/>`.
+pub(crate) fn write(writer: &mut XmlWriter, offer: &Offer) {
+    writer.start("features", ns::STREAM);
+    if let Some(required) = offer.starttls {
+        writer.start("starttls", ns::TLS);
+        if required {
+            writer.leaf("required", ns::TLS, "");
+        }
+        writer.end();
+    }
+    if offer.external {
+        writer.start("mechanisms", ns::SASL).leaf("mechanism", ns::SASL, "EXTERNAL").end();
+    }
+    if offer.dialback {
+        writer.start("dialback", NS_DIALBACK).leaf("errors", NS_DIALBACK, "").end();
+    }
+    if let Some((bytes, seconds)) = offer.limits {
+        writer.start("limits", NS_LIMITS);
+        writer.leaf("max-bytes", NS_LIMITS, &bytes.to_string());
+        writer.leaf("idle-seconds", NS_LIMITS, &seconds.to_string()).end();
+    }
+    writer.end();
+}
+
+/// Reads `<stream:features/>`; unknown ones are passed over.
+pub(crate) fn read(features: ElementRef<'_>) -> FeaturesSeen {
+    let mut seen = FeaturesSeen::default();
+    for feature in features.children() {
+        if feature.is("starttls", ns::TLS) {
+            seen.starttls = true;
+            seen.starttls_required = feature.child("required", ns::TLS).is_some();
+        } else if feature.is("mechanisms", ns::SASL) {
+            let mechanisms = feature.children().filter(|child| child.is("mechanism", ns::SASL));
+            seen.mechanisms = mechanisms.take(MECHANISMS_MAX).map(|name| mechanism(&name.text())).collect();
+        } else if feature.is("dialback", NS_DIALBACK) {
+            seen.dialback = true;
+            seen.dialback_errors = feature.child("errors", NS_DIALBACK).is_some();
+        } else if feature.is("limits", NS_LIMITS) {
+            let bytes = feature.child("max-bytes", NS_LIMITS).map(|child| child.text().trim().parse());
+            seen.stanza_bytes_max = bytes.and_then(Result::ok);
+        }
+    }
+    seen
+}
+
+/// A mechanism's name has at most 20 characters (RFC 4422 §3.1).
+fn mechanism(text: &str) -> Box<str> {
+    text.trim().chars().take(20).collect::<String>().into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::xml::Batch;
+
+    #[test]
+    fn what_is_advertised_is_what_is_seen() {
+        let offer = Offer { starttls: Some(true), external: true, dialback: true, limits: Some((262_144, 600)) };
+        let mut writer = XmlWriter::new();
+        write(&mut writer, &offer);
+        // Batches of our own bind no `stream` prefix around them.
+        let text = String::from_utf8(writer.finish().to_vec()).unwrap();
+        let text = text.replacen("<stream:features", &format!("<stream:features xmlns:stream='{}'", ns::STREAM), 1);
+        let batch = Batch::from_xml(text).unwrap();
+        let seen = read(batch.element(0));
+        assert!(seen.starttls && seen.starttls_required && seen.external() && seen.dialback && seen.dialback_errors);
+        assert_eq!(seen.stanza_bytes_max, Some(262_144));
+    }
+}

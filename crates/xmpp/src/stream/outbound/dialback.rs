@@ -1,0 +1,127 @@
+//! Dialback on a stream that we opened: as initiating server (XEP-0220 §2.1.1) and as receiving server that asks (§2.1.2).
+//!
+//! An answer counts only if it was asked for on this stream (§3.1).
+
+use lexicon::{DomainPair, Method, Now};
+
+use super::{Ask, Outbound, Phase, Purpose};
+use crate::{
+    stream::{
+        core::Life,
+        dialback::{DialbackCondition, DialbackError, DialbackVerdict, Kind, Message, VerifyRequest, What, ask},
+        error::Condition,
+        event::{Anomaly, Output},
+        failure::{Stage, StreamFailure},
+        rules::{PairRules, Refusal},
+    },
+    xml::ElementRef,
+};
+
+impl Outbound {
+    fn dialback_method(&self) -> Method {
+        if self.core.facts_tls_up() { Method::TlsDialback } else { Method::TcpDialback }
+    }
+
+    pub(super) fn send_key(&mut self, pair: DomainPair) {
+        let Some(id) = self.core.facts.id.clone() else {
+            return self.protocol(Condition::InvalidXml, "the header has no id");
+        };
+        let key = self.config.secret.key(&pair.remote, &pair.local, &id);
+        self.core.write(|writer| ask(writer, Kind::Result, &pair, None, &key));
+        if !self.core.established() {
+            self.core.facts.stage = Stage::Dialback;
+        }
+        self.phase = Phase::Elements;
+        self.keys.push(pair.clone());
+        self.core.emit(Output::KeySent(pair, id));
+    }
+
+    pub(super) fn send_question(&mut self, request: &VerifyRequest) {
+        let VerifyRequest { pair, id, key } = request;
+        self.core.write(|writer| ask(writer, Kind::Verify, pair, Some(id), key));
+        self.core.facts.stage = Stage::Verify;
+        self.phase = Phase::Verify;
+    }
+
+    pub(super) fn dialback_element(&mut self, now: Now, element: ElementRef<'_>) {
+        let message = match Message::read(element) {
+            Ok(message) => message,
+            Err((condition, what)) => return self.protocol(condition, what),
+        };
+        let What::Answer(verdict) = message.what else {
+            return self.core.anomaly(Anomaly::DialbackInWrongDirection);
+        };
+        match message.kind {
+            Kind::Result => self.key_answered(&message.pair, verdict),
+            Kind::Verify => self.question_answered(now, &message.pair, &message.id, verdict),
+        }
+    }
+
+    fn key_answered(&mut self, pair: &DomainPair, verdict: DialbackVerdict) {
+        let Some(index) = self.keys.iter().position(|asked| asked == pair) else {
+            return self.core.anomaly(Anomaly::UnsolicitedDialback);
+        };
+        let pair = self.keys.swap_remove(index);
+        let method = self.dialback_method();
+        match verdict {
+            DialbackVerdict::Valid => self.ask(pair, Some(method), Ask::Authorise(method)),
+            DialbackVerdict::Invalid => self.pair_failed(pair, method, StreamFailure::DialbackInvalid),
+            DialbackVerdict::Error(error) => self.pair_failed(pair, method, StreamFailure::DialbackFailed(error)),
+        }
+    }
+
+    /// The stream ends with its own pair; a pair that was added fails alone.
+    pub(super) fn pair_failed(&mut self, pair: DomainPair, method: Method, failure: StreamFailure) {
+        self.core.facts.tried(method, Some(failure.clone()));
+        if pair == *self.config.purpose.pair() && self.core.facts.authorised.is_empty() {
+            self.fail(failure);
+        } else {
+            self.core.emit(Output::PairFailed(pair, failure));
+        }
+    }
+
+    /// One more of our domains towards the same partner domain: sender domains are free (XEP-0220 §2.6.1).
+    pub(super) fn add_pair(&mut self, pair: DomainPair) {
+        let own = self.config.purpose.pair();
+        let offered = self.core.facts.features.as_ref().is_some_and(|seen| seen.dialback);
+        let open = self.core.life == Life::Live && self.phase == Phase::Elements;
+        let known = self.core.method_of(&pair).is_some() || self.keys.contains(&pair);
+        let full = self.core.facts.authorised.len() + self.keys.len() >= self.config.limits.pairs_max;
+        if !open || !offered || known || full || pair.remote != own.remote {
+            return self.core.emit(Output::PairFailed(pair, StreamFailure::PairNotTaken));
+        }
+        let method = self.dialback_method();
+        self.ask(pair, Some(method), Ask::Key);
+    }
+
+    pub(super) fn key_judged(&mut self, pair: DomainPair, answer: Result<PairRules, Refusal>) {
+        let method = self.dialback_method();
+        match answer {
+            Ok(rules) if rules.permit(method, self.core.facts_tls_up(), Ok(())) => self.send_key(pair),
+            Ok(_) => self.pair_failed(pair, method, StreamFailure::MethodNotPermitted(method)),
+            Err(refusal) => self.pair_failed(pair, method, StreamFailure::Refused(refusal)),
+        }
+    }
+
+    fn question_answered(&mut self, now: Now, pair: &DomainPair, id: &str, verdict: DialbackVerdict) {
+        let request = match &self.config.purpose {
+            Purpose::Verify(request) if self.phase == Phase::Verify => request,
+            _ => return self.core.anomaly(Anomaly::UnsolicitedDialback),
+        };
+        if request.pair != *pair || *request.id != *id {
+            return self.core.anomaly(Anomaly::UnsolicitedDialback);
+        }
+        // The initiating server is told that its authoritative server does not answer for it (§2.5).
+        let verdict = match verdict {
+            DialbackVerdict::Error(error) => DialbackVerdict::Error(DialbackError {
+                name: DialbackCondition::RemoteServerNotFound.as_str().into(),
+                text: error.to_string().into(),
+            }),
+            verdict => verdict,
+        };
+        let request = request.clone();
+        self.phase = Phase::Elements;
+        self.core.emit(Output::Verdict(request, verdict));
+        self.core.close(now);
+    }
+}

@@ -1,1 +1,44 @@
-//! store
+//! What an administrator has set and what traffic must not forget, in one database.
+//!
+//! Rules kept here (architecture.md, "Types, versions, errors"):
+//!
+//! * Every write is one transaction that first updates the single `head` row: revision and audit hash. So writes are
+//!   serialised on any engine, and a reader who knows a revision can ask what came after it.
+//! * Every administrative write carries an [`Actor`] and makes its audit row in the same transaction; each row's hash
+//!   covers the row before it. A request that changes nothing writes nothing.
+//! * What widens a partner's rights because of traffic ([`Store::contact_written`] and its kin) is durable when its
+//!   future resolves; such writes are grouped into shared transactions.
+//! * The rules of a partner are in `policy`; only what needs the other rows is enforced here: a domain is on at most one
+//!   partner and never an internal domain.
+//! * Rows and the types of `policy` are joined by `TryFrom`; a row that cannot be read is an error, never a default.
+//!
+//! No stanza waits for a read: gateway and proxy hold what they need in memory and follow [`Store::revisions`].
+
+pub mod audit;
+pub mod contact;
+pub mod domain;
+pub mod invitation;
+pub mod partner;
+pub mod user;
+
+mod actor;
+mod entropy;
+mod error;
+mod head;
+mod migration;
+mod setting;
+mod snapshot;
+mod sqlite;
+mod traffic;
+
+pub use actor::Actor;
+pub use audit::{AuditFilter, AuditRow};
+pub use contact::{Contact, ContactFilter};
+pub use domain::{Backend, InternalDomain};
+pub use error::{DomainHolder, Fault, StoreError};
+pub use head::Revisions;
+pub use invitation::{Invitation, InvitationOutcome};
+pub use partner::StoredPartner;
+pub use setting::StoredSettings;
+pub use sqlite::Store;
+pub use user::{Credential, User};

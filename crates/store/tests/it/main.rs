@@ -1,0 +1,11 @@
+//! The store against a real database file: each rule a test.
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod audit;
+mod contact;
+mod fixture;
+mod opening;
+mod partner;
+mod setting;
+mod traffic;
+mod user;

@@ -1,1 +1,20 @@
-//! sip
+//! The SIP half of the gateway without a socket, a clock or randomness: messages, transactions, digest, bindings.
+//!
+//! The slice is what pager-mode messages need (RFC 3261, RFC 3428, RFC 3581, RFC 4320, RFC 8760): every byte that leaves
+//! is made by [`message`], every retransmission is absorbed by [`transaction::Layer`], [`digest`] proves users and
+//! [`registrar`] knows where they are. Methods and headers that this crate does not know are kept as they came.
+//!
+//! What answers a request means is decided above: this crate knows no partner, no contact and no policy.
+
+pub mod digest;
+pub mod message;
+pub mod registrar;
+pub mod token;
+pub mod transaction;
+
+pub use message::{
+    CSeq, Contacts, Defect, FieldError, Headers, Limits, MediaType, Message, Method, Name, NameAddr, Params, Request,
+    Response, Status, Uri, Via,
+};
+pub use token::Tokens;
+pub use transaction::{Flow, FlowId, Layer, Transport};

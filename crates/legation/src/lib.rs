@@ -1,1 +1,3 @@
 //! legation
+
+pub mod config;

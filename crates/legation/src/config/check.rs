@@ -1,0 +1,199 @@
+//! From the file as written to a configuration, or to every problem that can be found.
+
+use std::{
+    collections::BTreeMap,
+    fmt,
+    net::{IpAddr, SocketAddr},
+    path::{Path, PathBuf},
+    str::FromStr,
+};
+
+use lexicon::Domain;
+use net::{
+    dns::{DnsConfig, Target},
+    tls::CertificateFiles,
+};
+use toml::Spanned;
+
+use super::{
+    Config, VERSION,
+    file::{Dns, File, Head, Text, Xmpp},
+    position::{self, Position, Problem},
+};
+
+/// Longest path of a Unix socket in octets (`sun_path`, with its end).
+const SOCKET_PATH_BYTES_MAX: usize = 107;
+
+const ROLES: [&str; 3] = ["proxy", "gateway", "panel"];
+
+/// Checks `text`; relative paths are relative to `directory`.
+pub(super) fn config(text: &str, directory: &Path) -> Result<Config, Vec<Problem>> {
+    let mut check = Check { text, directory, problems: Vec::new() };
+    match toml::from_str::<Head>(text) {
+        Ok(head) => check.version(head.version.as_ref()),
+        Err(error) => check.syntax(&error),
+    }
+    if !check.problems.is_empty() {
+        return Err(check.problems);
+    }
+    let file = toml::from_str::<File>(text).map_err(|error| {
+        check.syntax(&error);
+        std::mem::take(&mut check.problems)
+    })?;
+    let config = check.file(file);
+    if check.problems.is_empty() {
+        Ok(config)
+    } else {
+        check.problems.sort_by_key(|problem| problem.position);
+        Err(check.problems)
+    }
+}
+
+struct Check<'a> {
+    text: &'a str,
+    directory: &'a Path,
+    problems: Vec<Problem>,
+}
+
+impl Check<'_> {
+    fn file(&mut self, file: File) -> Config {
+        self.roles(file.roles.as_ref());
+        let mut config = Config::new(self.path(&file.data_dir));
+        config.xmpp.certificates = self.certificates(&file.xmpp);
+        for (given, addresses) in [
+            (file.xmpp.listen, &mut config.xmpp.listen),
+            (file.sip.udp, &mut config.sip.udp),
+            (file.sip.tcp, &mut config.sip.tcp),
+        ] {
+            if let Some(given) = given {
+                *addresses = given.iter().filter_map(|text| self.address(text)).collect();
+            }
+        }
+        config.dns = self.dns(&file.dns);
+        if let Some(socket) = &file.admin.socket {
+            config.admin_socket = config.data_dir.join(socket.get_ref());
+        }
+        self.socket(&config.admin_socket, file.admin.socket.as_ref().unwrap_or(&file.data_dir));
+        if let Some(level) = &file.log.level {
+            config.log.level = self.parse(level).unwrap_or_default();
+        }
+        if let Some(format) = &file.log.format {
+            config.log.format = self.parse(format).unwrap_or_default();
+        }
+        config
+    }
+
+    fn problem(&mut self, offset: usize, message: impl fmt::Display) {
+        self.place(offset, position::field(self.text, offset), message);
+    }
+
+    fn place(&mut self, offset: usize, field: String, message: impl fmt::Display) {
+        self.problems.push(Problem { position: Position::of(self.text, offset), field, message: message.to_string() });
+    }
+
+    /// What the parser refuses: syntax, an unknown or missing field, a value of another type.
+    fn syntax(&mut self, error: &toml::de::Error) {
+        let offset = error.span().map_or(0, |span| span.start);
+        let message = error.message().trim().replace('\n', "; ");
+        let missing = message.strip_prefix("missing field `").and_then(|rest| rest.strip_suffix('`'));
+        match missing.map(|name| position::sibling(self.text, offset, name)) {
+            Some(field) => self.place(offset, field, "it is missing"),
+            None => self.problem(offset, message),
+        }
+    }
+
+    fn version(&mut self, version: Option<&Spanned<i64>>) {
+        match version {
+            None => self.place(0, "version".to_owned(), format_args!("it is missing: write version = {VERSION}")),
+            Some(version) if *version.get_ref() != VERSION => self.problem(
+                version.span().start,
+                format_args!("{} was entered; this legation reads version {VERSION}", version.get_ref()),
+            ),
+            Some(_) => {}
+        }
+    }
+
+    /// Roles can be named, so that a file says what it is for; they cannot be split yet.
+    fn roles(&mut self, roles: Option<&Spanned<Vec<Text>>>) {
+        let Some(roles) = roles else { return };
+        for role in roles.get_ref() {
+            if !ROLES.contains(&role.get_ref().as_str()) {
+                self.refuse(role, format_args!("allowed are {}", ROLES.join(", ")));
+            }
+        }
+        let has = |name: &&str| roles.get_ref().iter().any(|role| role.get_ref() == name);
+        if !ROLES.iter().all(has) {
+            let message = format!("this version runs all roles in one process: list {}", ROLES.join(", "));
+            self.problem(roles.span().start, message);
+        }
+    }
+
+    fn refuse(&mut self, text: &Text, allowed: impl fmt::Display) {
+        self.problem(text.span().start, format_args!("{:?} was entered; {allowed}", text.get_ref()));
+    }
+
+    fn parse<T: FromStr<Err: fmt::Display>>(&mut self, text: &Text) -> Option<T> {
+        text.get_ref().parse().map_err(|error| self.refuse(text, error)).ok()
+    }
+
+    fn path(&mut self, text: &Text) -> PathBuf {
+        if text.get_ref().is_empty() {
+            self.refuse(text, "a path is required");
+        }
+        self.directory.join(text.get_ref())
+    }
+
+    fn address(&mut self, text: &Text) -> Option<SocketAddr> {
+        let parsed = text.get_ref().parse().ok();
+        if parsed.is_none() {
+            self.refuse(text, "allowed is an IP address with a port, such as [::]:5269 or 192.0.2.1:5060");
+        }
+        parsed
+    }
+
+    fn certificates(&mut self, xmpp: &Xmpp) -> Vec<CertificateFiles> {
+        let files = xmpp.certificates.iter();
+        files
+            .map(|pair| CertificateFiles { certificate: self.path(&pair.certificate), key: self.path(&pair.key) })
+            .collect()
+    }
+
+    fn dns(&mut self, dns: &Dns) -> DnsConfig {
+        let mut overrides = BTreeMap::new();
+        for (name, targets) in &dns.overrides {
+            let Some(domain) = self.parse::<Domain>(name) else { continue };
+            let parsed: Vec<Target> = targets.iter().filter_map(|target| self.parse(target)).collect();
+            if targets.is_empty() {
+                self.refuse(name, "at least one host is needed, such as \"192.0.2.1:5269\"");
+            }
+            if overrides.insert(domain, parsed).is_some() {
+                self.refuse(name, "the same domain stands here twice");
+            }
+        }
+        let name_servers = dns.name_servers.iter().filter_map(|text| self.name_server(text)).collect();
+        DnsConfig { name_servers, overrides, ..DnsConfig::default() }
+    }
+
+    fn name_server(&mut self, text: &Text) -> Option<SocketAddr> {
+        let with_port = text.get_ref().parse::<SocketAddr>().ok();
+        let server = with_port.or_else(|| text.get_ref().parse::<IpAddr>().ok().map(|ip| SocketAddr::new(ip, 53)));
+        if server.is_none() {
+            self.refuse(
+                text,
+                "allowed is an IP address, with a port if it is not 53, such as 192.0.2.53 or [::1]:5353",
+            );
+        }
+        server
+    }
+
+    fn socket(&mut self, path: &Path, at: &Text) {
+        let bytes = path.as_os_str().len();
+        if bytes > SOCKET_PATH_BYTES_MAX {
+            let message = format!(
+                "the path of the admin socket, {}, has {bytes} octets; at most {SOCKET_PATH_BYTES_MAX} are allowed",
+                path.display()
+            );
+            self.problem(at.span().start, message);
+        }
+    }
+}

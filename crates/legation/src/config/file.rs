@@ -1,0 +1,78 @@
+//! The file as written: every value with its place.
+
+use std::collections::BTreeMap;
+
+use serde::Deserialize;
+use toml::Spanned;
+
+/// A text and where it stands.
+pub(super) type Text = Spanned<String>;
+
+/// Read first, so that a file of another version is not refused for its fields.
+#[derive(Debug, Deserialize)]
+pub(super) struct Head {
+    pub(super) version: Option<Spanned<i64>>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct File {
+    #[serde(rename = "version")]
+    pub(super) _version: i64,
+    pub(super) data_dir: Text,
+    pub(super) roles: Option<Spanned<Vec<Text>>>,
+    #[serde(default)]
+    pub(super) xmpp: Xmpp,
+    #[serde(default)]
+    pub(super) sip: Sip,
+    #[serde(default)]
+    pub(super) dns: Dns,
+    #[serde(default)]
+    pub(super) admin: Admin,
+    #[serde(default)]
+    pub(super) log: Log,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Xmpp {
+    pub(super) listen: Option<Vec<Text>>,
+    #[serde(default)]
+    pub(super) certificates: Vec<Certificate>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Certificate {
+    pub(super) certificate: Text,
+    pub(super) key: Text,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Sip {
+    pub(super) udp: Option<Vec<Text>>,
+    pub(super) tcp: Option<Vec<Text>>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Dns {
+    #[serde(default)]
+    pub(super) name_servers: Vec<Text>,
+    #[serde(default)]
+    pub(super) overrides: BTreeMap<Text, Vec<Text>>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Admin {
+    pub(super) socket: Option<Text>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Log {
+    pub(super) level: Option<Text>,
+    pub(super) format: Option<Text>,
+}

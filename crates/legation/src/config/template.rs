@@ -1,0 +1,71 @@
+//! The file that `legation init` writes: every field, with its default and a line that explains it.
+
+use std::path::Path;
+
+/// What differs between installations.
+pub(crate) struct Template<'a> {
+    pub(crate) data_dir: &'a Path,
+    pub(crate) certificate: &'a Path,
+    pub(crate) key: &'a Path,
+    pub(crate) xmpp_listen: Option<&'a str>,
+    pub(crate) sip_listen: Option<&'a str>,
+}
+
+/// The text of the file.
+pub(crate) fn render(template: &Template<'_>) -> String {
+    let Template { data_dir, certificate, key, xmpp_listen, sip_listen } = template;
+    let xmpp = quoted(xmpp_listen.unwrap_or("[::]:5269"));
+    let sip = quoted(sip_listen.unwrap_or("0.0.0.0:5060"));
+    let (data_dir, certificate, key) =
+        (quoted(&data_dir.to_string_lossy()), quoted(&certificate.to_string_lossy()), quoted(&key.to_string_lossy()));
+    format!(
+        r#"# What legation needs to start. Partners, users, settings and the rest are changed while it runs: legation help.
+version = 1
+
+# Database and admin socket; must be closed to other users (mode 0700).
+data_dir = {data_dir}
+
+[xmpp]
+# Where partners' servers connect.
+listen = [{xmpp}]
+
+# Certificates for the internal domains, as PEM files. The first one is shown when no other fits.
+[[xmpp.certificates]]
+certificate = {certificate}
+key = {key}
+
+[sip]
+# Where SIP clients register.
+udp = [{sip}]
+tcp = [{sip}]
+
+[dns]
+# Name servers for finding partners; empty: those of this machine. Example: ["192.0.2.53", "[2001:db8::53]:53"]
+name_servers = []
+
+# Partners whose servers are known without asking, by domain. Example: "fabrikam.example" = ["192.0.2.1:5269"]
+[dns.overrides]
+
+[log]
+# error, warn, info, debug or trace
+level = "info"
+# text or json
+format = "text"
+"#
+    )
+}
+
+/// A TOML basic string.
+fn quoted(text: &str) -> String {
+    let mut quoted = String::with_capacity(text.len() + 2);
+    quoted.push('"');
+    for c in text.chars() {
+        match c {
+            '"' | '\\' => quoted.extend(['\\', c]),
+            c if c.is_control() => quoted.push_str(&format!("\\u{:04X}", u32::from(c))),
+            c => quoted.push(c),
+        }
+    }
+    quoted.push('"');
+    quoted
+}

@@ -98,7 +98,7 @@ impl Request {
         let mut via = self.headers.via()?;
         let target = via.reply_target(source);
         via.note_source(source);
-        self.headers.replace_top_via(&via).map_err(|_| FieldError::Via)?;
+        self.headers.replace_top_via(&via);
         Ok(target)
     }
 

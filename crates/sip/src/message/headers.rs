@@ -199,14 +199,19 @@ impl Headers {
         self.insert(at, Name::To, start, start);
     }
 
-    /// Replaces the value of the first Via line's first value.
-    pub(crate) fn replace_top_via(&mut self, via: &Via) -> Result<(), HeaderError> {
-        let Some(at) = self.fields.iter().position(|field| field.name == Name::Via) else { return Ok(()) };
-        let line = self.value_of(&self.fields[at]);
-        let rest: Vec<_> = split_values(line).skip(1).map(str::to_owned).collect();
-        let line = std::iter::once(via.to_string()).chain(rest).collect::<Vec<_>>().join(", ");
+    /// Replaces the value of the first Via line's first value by one that was read from it, and so holds no line end.
+    pub(crate) fn replace_top_via(&mut self, via: &Via) {
+        let Some(at) = self.fields.iter().position(|field| field.name == Name::Via) else { return };
+        let mut line = via.to_string();
+        for other in split_values(self.value_of(&self.fields[at])).skip(1) {
+            line.push_str(", ");
+            line.push_str(other);
+        }
+        debug_assert!(!line.contains(['\r', '\n']), "a line that was read holds no line end");
+        let start = self.text.len();
+        self.text.push_str(&line);
         self.fields.remove(at);
-        self.put(at, Name::Via, line)
+        self.insert(at, Name::Via, start, start);
     }
 
     pub(crate) fn write(&self, out: &mut Vec<u8>) {

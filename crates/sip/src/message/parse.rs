@@ -94,7 +94,7 @@ impl Defect {
         let mut via = answer.headers.via().ok()?;
         let target = via.reply_target(source);
         via.note_source(source);
-        answer.headers.replace_top_via(&via).ok()?;
+        answer.headers.replace_top_via(&via);
         Some(target)
     }
 

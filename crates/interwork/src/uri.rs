@@ -62,8 +62,7 @@ pub fn to_jid(uri: &Uri) -> Result<Jid, UriError> {
 
 fn jid_of_parts(user: &str, host: &str, gr: Option<&str>) -> Result<Jid, UriError> {
     let domain = Domain::parse(host).map_err(JidError::from)?;
-    let local = escape::to_localpart(&escape::percent_decode(user)?)?;
-    let bare = BareJid::of_user(&local, domain)?;
+    let bare = of_name(&escape::percent_decode(user)?, domain)?;
     match gr {
         Some(gr) => Ok(bare.with_resource(&escape::percent_decode(gr)?)?),
         None => Ok(bare.into()),
@@ -89,6 +88,11 @@ fn text_of(address: &BareJid) -> Result<String, UriError> {
     let local = address.local().ok_or(UriError::NoUser)?;
     let user = escape::encode_user(&escape::from_localpart(local)?);
     Ok(format!("sip:{user}@{}", address.domain().as_ascii()))
+}
+
+/// The address of the user that people know as `name`: the reverse of [`display_name`].
+pub fn of_name(name: &str, domain: Domain) -> Result<BareJid, UriError> {
+    Ok(BareJid::of_user(&escape::to_localpart(name)?, domain)?)
 }
 
 /// The user name as people know it: unescaped.

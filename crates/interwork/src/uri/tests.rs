@@ -161,6 +161,7 @@ fn a_resource_is_percent_encoded_inside_gr() {
 #[test]
 fn people_see_the_unescaped_name() {
     assert_eq!(display_name(&bare("o\\27malley@a.example")), "o'malley");
+    assert_eq!(of_name("o'malley", Domain::parse("a.example").unwrap()), Ok(bare("o\\27malley@a.example")));
     assert_eq!(display_name(&bare("foo\\5cbar@a.example")), "foo\\5cbar");
 }
 

@@ -1,0 +1,137 @@
+//! What went through, counted so that it balances: in = delivered + answered + dropped by reason + queued.
+//!
+//! A stanza or request counts as in when it is taken up, and once more when it ends; what is between the two is queued.
+//! Reasons are fixed words, never anything that came from outside.
+
+use std::{
+    collections::BTreeMap,
+    sync::{
+        Mutex, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
+};
+
+/// One direction of the ledger.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct Ledger {
+    /// Taken up.
+    pub received: u64,
+    /// Handed to the other side, which accepted.
+    pub delivered: u64,
+    /// Answered: with an error, or by ourselves.
+    pub answered: u64,
+    /// Met with silence, by reason.
+    pub dropped: BTreeMap<&'static str, u64>,
+    /// Not ended yet.
+    pub queued: u64,
+}
+
+impl Ledger {
+    /// Whether the sum is right.
+    pub fn is_balanced(&self) -> bool {
+        self.received == self.delivered + self.answered + self.dropped.values().sum::<u64>() + self.queued
+    }
+}
+
+/// What the gateway has counted since it started.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct Snapshot {
+    /// Stanzas of partners.
+    pub from_partners: Ledger,
+    /// MESSAGE requests of internal users.
+    pub from_users: Ledger,
+    /// SIP messages that went nowhere, by reason: defects, requests of unknown senders, late answers.
+    pub sip: BTreeMap<&'static str, u64>,
+}
+
+/// The counters of a gateway; shared by its tasks.
+#[derive(Debug, Default)]
+pub(crate) struct Counters {
+    pub(crate) from_partners: Way,
+    pub(crate) from_users: Way,
+    sip: Reasons,
+}
+
+impl Counters {
+    /// Counts a SIP message that went nowhere.
+    pub(crate) fn sip(&self, reason: &'static str) {
+        self.sip.add(reason);
+    }
+
+    pub(crate) fn snapshot(&self) -> Snapshot {
+        Snapshot {
+            from_partners: self.from_partners.ledger(),
+            from_users: self.from_users.ledger(),
+            sip: self.sip.read(),
+        }
+    }
+}
+
+/// The counters of one direction.
+#[derive(Debug, Default)]
+pub(crate) struct Way {
+    received: AtomicU64,
+    delivered: AtomicU64,
+    answered: AtomicU64,
+    dropped: Reasons,
+}
+
+impl Way {
+    pub(crate) fn received(&self) {
+        self.received.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(crate) fn delivered(&self) {
+        self.delivered.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(crate) fn answered(&self) {
+        self.answered.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(crate) fn dropped(&self, reason: &'static str) {
+        self.dropped.add(reason);
+    }
+
+    /// Ended ones are read before those taken up, so that `queued` is never below zero.
+    fn ledger(&self) -> Ledger {
+        let dropped = self.dropped.read();
+        let (delivered, answered) = (self.delivered.load(Ordering::Acquire), self.answered.load(Ordering::Acquire));
+        let received = self.received.load(Ordering::Acquire);
+        let ended = delivered + answered + dropped.values().sum::<u64>();
+        Ledger { received, delivered, answered, dropped, queued: received.saturating_sub(ended) }
+    }
+}
+
+/// Counts by fixed words; dropping is rare, so a lock is cheap.
+#[derive(Debug, Default)]
+struct Reasons(Mutex<BTreeMap<&'static str, u64>>);
+
+impl Reasons {
+    fn add(&self, reason: &'static str) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner).entry(reason).or_default() += 1;
+    }
+
+    fn read(&self) -> BTreeMap<&'static str, u64> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_has_not_ended_is_queued() {
+        let counters = Counters::default();
+        for _ in 0..5 {
+            counters.from_partners.received();
+        }
+        counters.from_partners.delivered();
+        counters.from_partners.answered();
+        counters.from_partners.dropped("uninvited");
+        let ledger = counters.snapshot().from_partners;
+        assert_eq!((ledger.queued, ledger.is_balanced()), (2, true));
+        assert_eq!(ledger.dropped["uninvited"], 1);
+    }
+}

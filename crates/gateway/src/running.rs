@@ -1,0 +1,235 @@
+//! Starting and stopping a gateway, and what can be asked of a running one.
+
+use std::{
+    io,
+    net::{IpAddr, Ipv4Addr, SocketAddr},
+    sync::Arc,
+    time::Duration,
+};
+
+use link::{LinkEnd, Snapshots};
+use net::listen::{ListenError, listen};
+use policy::AccessPolicies;
+use store::{Store, StoreError};
+use tokio::{
+    net::{TcpListener, UdpSocket},
+    sync::{mpsc, oneshot, watch},
+    task::JoinHandle,
+};
+
+use crate::{
+    Snapshot, book,
+    counters::Counters,
+    shard::{Ears, Parts, Question, Shard, WRITES_MAX},
+    sip::{
+        ARRIVALS_MAX,
+        flows::{Datagrams, Flows, Listener},
+        tcp, udp,
+    },
+};
+
+/// Stanzas on the link that were not settled yet.
+const LINK_WINDOW: usize = 4096;
+/// Changes of the store that wait for the shard.
+const CHANGES_MAX: usize = 16;
+/// Questions that wait for the shard.
+const QUESTIONS_MAX: usize = 64;
+
+/// How a gateway is set up.
+#[derive(Clone, Debug, Default)]
+pub struct GatewayConfig {
+    /// Where SIP is listened for over UDP; port 0 lets the kernel choose.
+    pub sip_udp: Vec<SocketAddr>,
+    /// Where SIP is listened for over TCP; port 0 lets the kernel choose.
+    pub sip_tcp: Vec<SocketAddr>,
+    /// The host that endpoints reach us by, for Via, where the gateway listens on all addresses. Without it the address
+    /// of the default route is taken.
+    pub sip_host: Option<String>,
+    /// URIs to write to about this server (XEP-0157), such as `mailto:admin@contoso.example`.
+    pub contacts: Vec<String>,
+}
+
+/// Why a gateway does not start.
+#[derive(Debug, thiserror::Error)]
+pub enum GatewayError {
+    /// There is nothing to listen on.
+    #[error("no address to listen on for SIP is configured")]
+    NoListener,
+    /// An address cannot be listened on.
+    #[error(transparent)]
+    Listen(#[from] ListenError),
+    /// Users and contacts cannot be read.
+    #[error("users and contacts cannot be loaded: {0}")]
+    Store(#[from] StoreError),
+}
+
+/// A contact that a user has registered.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Registration {
+    /// The user.
+    pub address: lexicon::BareJid,
+    /// The URI of the endpoint.
+    pub contact: String,
+    /// `UDP` or `TCP`.
+    pub transport: &'static str,
+    /// Where the REGISTER came from.
+    pub source: SocketAddr,
+    /// How long it is still valid.
+    pub expires_in: Duration,
+    /// Whether it failed to answer and is skipped until it registers again.
+    pub is_unreachable: bool,
+}
+
+/// A running gateway. Dropping it stops it without waiting.
+#[derive(Debug)]
+pub struct Running {
+    udp: Vec<SocketAddr>,
+    tcp: Vec<SocketAddr>,
+    counters: Arc<Counters>,
+    questions: mpsc::Sender<Question>,
+    stop: watch::Sender<bool>,
+    shard: JoinHandle<()>,
+}
+
+impl Running {
+    /// Where SIP is listened for over UDP.
+    pub fn sip_udp(&self) -> &[SocketAddr] {
+        &self.udp
+    }
+
+    /// Where SIP is listened for over TCP.
+    pub fn sip_tcp(&self) -> &[SocketAddr] {
+        &self.tcp
+    }
+
+    /// What was counted since the start.
+    pub fn counters(&self) -> Snapshot {
+        self.counters.snapshot()
+    }
+
+    /// Who is registered, by address; empty once the gateway has stopped.
+    pub async fn registrations(&self) -> Vec<Registration> {
+        let (reply, answer) = oneshot::channel();
+        match self.questions.send(Question::Registrations(reply)).await {
+            Ok(()) => answer.await.unwrap_or_default(),
+            Err(_) => Vec::new(),
+        }
+    }
+
+    /// Answers what is undecided, closes connections and waits for the end.
+    pub async fn stop(self) {
+        self.stop.send_replace(true);
+        if let Err(error) = self.shard.await {
+            tracing::error!(%error, "the gateway did not end cleanly");
+        }
+    }
+}
+
+/// Loads users and contacts, then listens. Must be called inside a tokio runtime.
+///
+/// `snapshots` is the same policy that the proxy watches; before its first value every request is answered 480 or 403.
+pub async fn start(
+    config: GatewayConfig,
+    store: Store,
+    link: LinkEnd,
+    snapshots: Snapshots,
+) -> Result<Running, GatewayError> {
+    if config.sip_udp.is_empty() && config.sip_tcp.is_empty() {
+        return Err(GatewayError::NoListener);
+    }
+    let (book, seen) = book::load(&store).await?;
+    let bound = bind(&config).await?;
+    let counters = Arc::new(Counters::default());
+    let (stop, stopped) = watch::channel(false);
+    let (arrivals, arrived) = mpsc::channel(ARRIVALS_MAX);
+    let (changes, changed) = mpsc::channel(CHANGES_MAX);
+    let (questions, asked) = mpsc::channel(QUESTIONS_MAX);
+    let (stored, written) = mpsc::channel(WRITES_MAX);
+    let (udp, tcp) = (addresses(&bound.udp, |socket| socket.local_addr()), addresses(&bound.tcp, |l| l.local_addr()));
+    let flows = flows(&bound, &config);
+    let parts = Parts {
+        flows,
+        book,
+        snapshots,
+        access: AccessPolicies::default(),
+        store: store.clone(),
+        stored,
+        port: link.link.port(LINK_WINDOW),
+        counters: Arc::clone(&counters),
+        contacts: config.contacts.into(),
+    };
+    for (index, socket) in bound.udp.into_iter().enumerate() {
+        tokio::spawn(udp::read(socket, index, arrivals.clone(), Arc::clone(&counters), stopped.clone()));
+    }
+    for listener in bound.tcp {
+        tokio::spawn(tcp::accept(listener, arrivals.clone(), Arc::clone(&counters), stopped.clone()));
+    }
+    tokio::spawn(book::follow(store, seen, changes));
+    let ears = Ears {
+        arrivals: arrived,
+        inbox: link.inbox,
+        stored: written,
+        changes: changed,
+        questions: asked,
+        stop: stopped,
+    };
+    let shard = tokio::spawn(Shard::new(parts).run(ears));
+    Ok(Running { udp, tcp, counters, questions, stop, shard })
+}
+
+/// Sockets that are bound.
+struct Bound {
+    udp: Vec<Arc<UdpSocket>>,
+    tcp: Vec<TcpListener>,
+}
+
+async fn bind(config: &GatewayConfig) -> Result<Bound, GatewayError> {
+    let mut bound = Bound { udp: Vec::new(), tcp: Vec::new() };
+    for address in &config.sip_udp {
+        let socket = UdpSocket::bind(address).await.map_err(|error| ListenError::of(*address, error))?;
+        bound.udp.push(Arc::new(socket));
+    }
+    for address in &config.sip_tcp {
+        bound.tcp.push(listen(*address)?);
+    }
+    Ok(bound)
+}
+
+fn addresses<S>(sockets: &[S], address: impl Fn(&S) -> io::Result<SocketAddr>) -> Vec<SocketAddr> {
+    sockets.iter().filter_map(|socket| address(socket).ok()).collect()
+}
+
+fn flows(bound: &Bound, config: &GatewayConfig) -> Flows {
+    let host = |address: &SocketAddr| host_of(address.ip(), config.sip_host.as_deref());
+    let udp = addresses(&bound.udp, |socket| socket.local_addr());
+    let all = udp.iter().copied().chain(addresses(&bound.tcp, |listener| listener.local_addr()));
+    let listeners = all.map(|address| Listener { host: host(&address).into(), port: address.port() }).collect();
+    let datagrams = |(socket, address): (&Arc<UdpSocket>, &SocketAddr)| Datagrams {
+        socket: Arc::clone(socket),
+        sent_by: format!("{}:{}", host(address), address.port()).into(),
+    };
+    Flows::new(bound.udp.iter().zip(&udp).map(datagrams).collect(), listeners)
+}
+
+/// The host for our Via: an IPv6 address in brackets.
+fn host_of(ip: IpAddr, configured: Option<&str>) -> String {
+    let ip = match (configured, ip.is_unspecified()) {
+        (Some(host), true) => return host.to_owned(),
+        (None, true) => default_address(),
+        (_, false) => ip,
+    };
+    match ip {
+        IpAddr::V4(ip) => ip.to_string(),
+        IpAddr::V6(ip) => format!("[{ip}]"),
+    }
+}
+
+/// The address of the default route: a UDP socket that is connected sends nothing.
+fn default_address() -> IpAddr {
+    let probe = std::net::UdpSocket::bind((Ipv4Addr::UNSPECIFIED, 0));
+    let route = probe.and_then(|socket| {
+        socket.connect((Ipv4Addr::new(192, 0, 2, 1), 9))?;
+        socket.local_addr()
+    });
+    route.map_or(IpAddr::V4(Ipv4Addr::LOCALHOST), |address| address.ip())
+}

@@ -1,0 +1,370 @@
+//! One shard: all SIP transactions, bindings and deliveries of the users it serves, in one task.
+//!
+//! The shard owns its state and never waits: sockets are written without waiting, the store is written by tasks that
+//! report back, and the link gives credit. Everything that can grow is bounded, and what is beyond a bound is answered.
+//! Order between one sender and one recipient is that of arrival, since one task does it all; users are named by their
+//! bare address, so that several shards can share them out by it.
+//!
+//! Inputs of the transaction layer are queued and taken one at a time, each with all its outputs, as the layer asks.
+
+mod delivery;
+mod domain;
+mod inward;
+mod memory;
+mod outward;
+mod registration;
+mod request;
+mod stanza;
+
+use std::{
+    collections::VecDeque,
+    sync::Arc,
+    time::{Duration, Instant, SystemTime, UNIX_EPOCH},
+};
+
+use ::sip::{
+    FlowId, Layer, Message, Response, Tokens,
+    digest::Nonces,
+    message::{Defect, Frame},
+    registrar::Registrar,
+    transaction::{self, Input, Output, ServerId},
+};
+use lexicon::{Now, Timestamp};
+use link::{Inbox, Port, Snapshots};
+use policy::{AccessPolicies, EdgeSnapshot};
+use store::{InvitationOutcome, Store};
+use tokio::{
+    sync::{mpsc, oneshot, watch},
+    time::sleep_until,
+};
+
+use crate::{
+    Registration,
+    book::{Book, Change},
+    counters::Counters,
+    sip::{
+        Arrival, PONG,
+        flows::{Flows, Written},
+        penalty::Penalties,
+    },
+};
+
+/// How long a nonce may be used.
+const NONCE_LIFETIME: Duration = Duration::from_secs(600);
+/// Nonces whose counts are remembered.
+const NONCES_MAX: usize = 65_536;
+/// Results of store writes that wait for the shard; also the number of writes under way at most.
+pub(crate) const WRITES_MAX: usize = 1024;
+/// Longest sleep, so that the clock of the shard is never far behind.
+const SLEEP_MAX: Duration = Duration::from_secs(60);
+
+/// What the shard listens to.
+#[derive(Debug)]
+pub(crate) struct Ears {
+    pub(crate) arrivals: mpsc::Receiver<Arrival>,
+    pub(crate) inbox: Inbox,
+    pub(crate) stored: mpsc::Receiver<Stored>,
+    pub(crate) changes: mpsc::Receiver<Change>,
+    pub(crate) questions: mpsc::Receiver<Question>,
+    pub(crate) stop: watch::Receiver<bool>,
+}
+
+/// What the shard is asked.
+#[derive(Debug)]
+pub(crate) enum Question {
+    /// Who is registered now.
+    Registrations(oneshot::Sender<Vec<Registration>>),
+}
+
+/// A store write that has ended.
+#[derive(Debug)]
+pub(crate) enum Stored {
+    /// The contact that lets messages out, or nothing if it could not be stored.
+    Written { pair: memory::Pair, contact: Option<Box<store::Contact>> },
+    /// An invitation.
+    Invited { pair: memory::Pair, receipt: link::Receipt, outcome: Option<InvitationOutcome> },
+}
+
+/// What a shard is made of.
+pub(crate) struct Parts {
+    pub(crate) flows: Flows,
+    pub(crate) book: Book,
+    pub(crate) snapshots: Snapshots,
+    pub(crate) access: AccessPolicies,
+    pub(crate) store: Store,
+    pub(crate) stored: mpsc::Sender<Stored>,
+    pub(crate) port: Port,
+    pub(crate) counters: Arc<Counters>,
+    pub(crate) contacts: Arc<[String]>,
+}
+
+/// The state of a shard.
+pub(crate) struct Shard {
+    now: Now,
+    inputs: VecDeque<Input>,
+    layer: Layer,
+    flows: Flows,
+    penalties: Penalties,
+    registrar: Registrar,
+    nonces: Nonces,
+    tokens: Tokens,
+    book: Book,
+    snapshots: Snapshots,
+    access: AccessPolicies,
+    store: Store,
+    stored: mpsc::Sender<Stored>,
+    writes: usize,
+    port: Port,
+    outward: outward::Outward,
+    deliveries: delivery::Deliveries,
+    memory: memory::Memory,
+    counters: Arc<Counters>,
+    contacts: Arc<[String]>,
+}
+
+/// What happened.
+enum Event {
+    Arrival(Arrival),
+    Envelope(Option<link::Envelope>),
+    Settlement(link::Settlement),
+    Stored(Stored),
+    Changed(Change),
+    Asked(Question),
+    Tick,
+    Stop,
+}
+
+impl Shard {
+    pub(crate) fn new(parts: Parts) -> Self {
+        Self {
+            now: clock(),
+            inputs: VecDeque::new(),
+            layer: Layer::new(transaction::Limits::default(), net::entropy::seed()),
+            flows: parts.flows,
+            penalties: Penalties::default(),
+            registrar: Registrar::new(::sip::registrar::Limits::default()),
+            nonces: Nonces::new(net::entropy::seed(), NONCE_LIFETIME, NONCES_MAX),
+            tokens: Tokens::new(net::entropy::seed()),
+            book: parts.book,
+            snapshots: parts.snapshots,
+            access: parts.access,
+            store: parts.store,
+            stored: parts.stored,
+            writes: 0,
+            port: parts.port,
+            outward: outward::Outward::default(),
+            deliveries: delivery::Deliveries::default(),
+            memory: memory::Memory::default(),
+            counters: parts.counters,
+            contacts: parts.contacts,
+        }
+    }
+
+    /// Runs until it is told to stop, or nobody can reach it any more.
+    pub(crate) async fn run(mut self, mut ears: Ears) {
+        let mut link_open = true;
+        loop {
+            let deadline = self.deadline();
+            let event = tokio::select! {
+                Some(arrival) = ears.arrivals.recv() => Event::Arrival(arrival),
+                envelope = ears.inbox.receive(), if link_open && self.deliveries.has_room() => Event::Envelope(envelope),
+                settlement = self.port.settlement() => Event::Settlement(settlement),
+                Some(stored) = ears.stored.recv() => Event::Stored(stored),
+                Some(change) = ears.changes.recv() => Event::Changed(change),
+                Some(question) = ears.questions.recv() => Event::Asked(question),
+                () = sleep_until(deadline.into()) => Event::Tick,
+                _ = ears.stop.wait_for(|stop| *stop) => Event::Stop,
+            };
+            self.now = clock();
+            match event {
+                Event::Arrival(arrival) => self.arrival(arrival),
+                Event::Envelope(Some(envelope)) => self.envelope(envelope),
+                Event::Envelope(None) => link_open = false,
+                Event::Settlement(settlement) => self.settlement(settlement),
+                Event::Stored(stored) => self.stored(stored),
+                Event::Changed(change) => self.changed(change),
+                Event::Asked(question) => self.asked(question),
+                Event::Tick => {}
+                Event::Stop => break,
+            }
+            self.tick();
+            self.drain();
+        }
+        self.give_up();
+        self.drain();
+    }
+
+    /// What time alone does.
+    fn tick(&mut self) {
+        let now = self.now.instant;
+        if self.layer.deadline().is_some_and(|at| at <= now) {
+            self.inputs.push_back(Input::Tick);
+        }
+        self.registrar.expire(now);
+        self.expire_letters();
+        self.expire_deliveries();
+    }
+
+    fn deadline(&self) -> Instant {
+        let deadlines = [
+            self.layer.deadline(),
+            self.registrar.deadline(),
+            self.outward.deadline(),
+            self.deliveries.deadline(),
+            Some(self.now.instant + SLEEP_MAX),
+        ];
+        deadlines.into_iter().flatten().min().unwrap_or(self.now.instant + SLEEP_MAX)
+    }
+
+    /// Gives the layer its inputs, one at a time with all outputs.
+    fn drain(&mut self) {
+        let mut outputs = Vec::new();
+        while let Some(input) = self.inputs.pop_front() {
+            self.layer.handle(self.now, input);
+            outputs.extend(std::iter::from_fn(|| self.layer.poll()));
+            for output in outputs.drain(..) {
+                match output {
+                    Output::Transmit { flow, bytes } => self.write(flow, bytes),
+                    Output::Request { id, flow, request } => self.request(id, flow, request),
+                    Output::Answer { ticket, answer } => self.answered(ticket, answer),
+                }
+            }
+        }
+    }
+
+    fn write(&mut self, flow: FlowId, bytes: bytes::Bytes) {
+        match self.flows.write(flow, bytes, self.now.instant) {
+            Written::Yes => {}
+            Written::Lost => self.counters.sip("not_sent"),
+            Written::Broken => {
+                self.counters.sip("connection_stalled");
+                self.lose(flow);
+            }
+        }
+    }
+
+    fn respond(&mut self, id: ServerId, response: Response) {
+        self.inputs.push_back(Input::Respond { id, response });
+    }
+
+    fn arrival(&mut self, arrival: Arrival) {
+        match arrival {
+            Arrival::Datagram { socket, source, message } => self.datagram(socket, source, message),
+            Arrival::Opened { flow, connection } => self.flows.open(flow, connection),
+            Arrival::Frame { flow, frame } => self.frame(flow, frame),
+            Arrival::Closed { flow, defect } => {
+                if let Some(defect) = defect {
+                    self.defect(flow, *defect);
+                }
+                self.lose(flow);
+            }
+        }
+    }
+
+    fn datagram(&mut self, socket: usize, source: std::net::SocketAddr, message: Result<Message, Box<Defect>>) {
+        if self.penalties.is_exhausted(source.ip(), self.now.instant) {
+            return self.counters.sip("source_limit");
+        }
+        let now = self.now.instant;
+        match message {
+            Ok(Message::Request(mut request)) => {
+                let target = request.note_source(source).ok();
+                let flow = target.and_then(|target| self.flows.datagrams(socket, target, now));
+                let Some(flow) = flow else { return self.counters.sip("flow_limit") };
+                self.inputs.push_back(Input::Received { flow, message: Message::Request(request) });
+            }
+            Ok(response) => match self.flows.datagrams(socket, source, now) {
+                Some(flow) => self.inputs.push_back(Input::Received { flow, message: response }),
+                None => self.counters.sip("flow_limit"),
+            },
+            Err(mut defect) => {
+                self.penalties.charge(source.ip(), now);
+                self.counters.sip("malformed");
+                let target = defect.note_source(source);
+                let flow = target.and_then(|target| self.flows.datagrams(socket, target, now));
+                if let (Some(flow), Some(answer)) = (flow, defect.answer) {
+                    self.write(flow.id, answer.to_bytes());
+                }
+            }
+        }
+    }
+
+    fn frame(&mut self, id: FlowId, frame: Frame) {
+        let (Some(flow), Some(source)) = (self.flows.flow(id), self.flows.remote(id)) else { return };
+        if self.penalties.is_exhausted(source.ip(), self.now.instant) {
+            self.counters.sip("source_limit");
+            return self.lose(id);
+        }
+        match frame {
+            Frame::Message(Message::Request(mut request)) => match request.note_source(source) {
+                Ok(_) => self.inputs.push_back(Input::Received { flow, message: Message::Request(request) }),
+                Err(_) => self.counters.sip("malformed"),
+            },
+            Frame::Message(response) => self.inputs.push_back(Input::Received { flow, message: response }),
+            Frame::Ping => self.write(id, PONG),
+            Frame::Pong => {}
+            Frame::Refused(defect) => self.defect(id, defect),
+        }
+    }
+
+    fn defect(&mut self, id: FlowId, mut defect: Defect) {
+        self.counters.sip("malformed");
+        let Some(source) = self.flows.remote(id) else { return };
+        self.penalties.charge(source.ip(), self.now.instant);
+        defect.note_source(source);
+        if let Some(answer) = defect.answer {
+            self.write(id, answer.to_bytes());
+        }
+    }
+
+    /// A connection is gone: what is in flight on it fails, and its endpoints register anew.
+    fn lose(&mut self, flow: FlowId) {
+        if self.flows.close(flow) {
+            self.registrar.flow_lost(flow);
+            self.inputs.push_back(Input::FlowLost(flow));
+        }
+    }
+
+    fn changed(&mut self, change: Change) {
+        match change {
+            Change::Users(users) => {
+                for address in self.book.take_users(users) {
+                    self.registrar.remove(&address.to_string());
+                }
+            }
+            Change::Contacts(rows) => {
+                for row in rows {
+                    if let Some(watching) = self.book.take_contact(&row) {
+                        self.tell(&watching);
+                    }
+                }
+            }
+        }
+    }
+
+    fn stored(&mut self, stored: Stored) {
+        self.writes -= 1;
+        match stored {
+            Stored::Written { pair, contact } => self.written(pair, contact),
+            Stored::Invited { pair, receipt, outcome } => self.invited(pair, receipt, outcome),
+        }
+    }
+
+    fn asked(&mut self, question: Question) {
+        match question {
+            Question::Registrations(reply) => {
+                let _ = reply.send(self.registrations());
+            }
+        }
+    }
+
+    /// The newest policy; none before the first was published.
+    fn snapshot(&self) -> Option<Arc<EdgeSnapshot>> {
+        self.snapshots.borrow().clone()
+    }
+}
+
+fn clock() -> Now {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    Now { instant: Instant::now(), wall: Timestamp::from_millis(i64::try_from(since.as_millis()).unwrap_or(i64::MAX)) }
+}

@@ -1,0 +1,233 @@
+//! Stanzas of partners: judged in the order partner, partner type, blocked, access, existence, then delivered, answered
+//! with one error, or met with the silence that the standards demand.
+//!
+//! Presence is not carried yet: what the contact rules would let pass is dropped and counted, invitations are kept. An iq
+//! for a user is answered `service-unavailable`, as by a server whose user has no resource online (RFC 6121 §8.5.2.2.3).
+
+use std::time::Instant;
+
+use interwork::message::{self, Reading};
+use lexicon::{DomainPair, Jid, JidRef};
+use link::{Envelope, Receipt, Settled};
+use policy::contact::{
+    Answer, DropReason, Inbound, IqKind, Judged, MessageKind, PresenceKind, StanzaKind as Kind, judge_inbound,
+};
+use store::InvitationOutcome;
+use xmpp::stanza::{Condition, StanzaError, StanzaKind, StanzaRef};
+
+use super::{Shard, Stored, WRITES_MAX, delivery::Sender, memory::Pair};
+
+/// A stanza with its addresses.
+struct Arrived<'a> {
+    stanza: StanzaRef<'a>,
+    from: Jid,
+    to: Jid,
+    receipt: Receipt,
+    deadline: Instant,
+}
+
+impl Shard {
+    /// Takes the stanzas of an envelope.
+    pub(super) fn envelope(&mut self, envelope: Envelope) {
+        let Envelope { pair, batch, deadline, receipts } = envelope;
+        if deadline <= self.now.instant {
+            for _ in 0..batch.len() {
+                self.counters.from_partners.received();
+                self.counters.from_partners.answered();
+            }
+            return receipts.settle_all(&Settled::Refused(Box::new(Condition::RemoteServerTimeout.into())));
+        }
+        for (element, receipt) in batch.elements().zip(receipts) {
+            self.counters.from_partners.received();
+            match StanzaRef::of(element) {
+                Some(stanza) => self.stanza(&pair, stanza, receipt, deadline),
+                None => self.refuse(receipt, Condition::BadRequest.into()),
+            }
+        }
+    }
+
+    fn stanza(&mut self, pair: &DomainPair, stanza: StanzaRef<'_>, receipt: Receipt, deadline: Instant) {
+        let from = address(stanza.from()).filter(|from| *from.domain() == pair.remote);
+        let to = address(stanza.to()).filter(|to| *to.domain() == pair.local);
+        let (Some(from), Some(to)) = (from, to) else {
+            return self.refuse(receipt, Condition::JidMalformed.into());
+        };
+        let Some(kind) = kind_of(&stanza) else {
+            return self.refuse(receipt, Condition::BadRequest.into());
+        };
+        let arrived = Arrived { stanza, from, to, receipt, deadline };
+        match self.judge(kind, &arrived) {
+            Judged::Deliver => self.pass(kind, arrived),
+            Judged::Answer(answer) => self.refuse(arrived.receipt, error_of(answer)),
+            Judged::Drop(reason) => self.silence(arrived.receipt, reason.as_str()),
+            Judged::KeepPending => self.keep_invitation(arrived),
+            Judged::TreatAsSubscribe | Judged::WithdrawPending => {
+                self.silence(arrived.receipt, "presence_not_carried");
+            }
+        }
+    }
+
+    fn judge(&self, kind: Kind, arrived: &Arrived<'_>) -> Judged {
+        let Some(edge) = self.snapshot() else { return Judged::Drop(DropReason::NotAPartner) };
+        let partner = edge.partner_of(arrived.from.domain()).map(AsRef::as_ref);
+        let user = arrived.to.bare();
+        if user.local().is_none() {
+            // The contact rules are for users; of a sender to the domain itself only the partner is judged.
+            let case = Inbound { partner, contact: policy::Contact::default().add(), has_access: true, exists: true };
+            return judge_inbound(kind, case);
+        }
+        let case = Inbound {
+            partner,
+            contact: self.book.contact(user, arrived.from.bare()),
+            has_access: partner.is_some_and(|partner| self.access.judge(user, partner).is_allowed()),
+            exists: self.book.exists(user),
+        };
+        judge_inbound(kind, case)
+    }
+
+    /// What the rules let pass.
+    fn pass(&mut self, kind: Kind, arrived: Arrived<'_>) {
+        let to_domain = arrived.to.local().is_none();
+        match kind {
+            Kind::Message(_) if to_domain => self.refuse(arrived.receipt, Condition::ServiceUnavailable.into()),
+            Kind::Message(_) => self.pass_message(arrived),
+            Kind::Presence(_) => self.silence(arrived.receipt, "presence_not_carried"),
+            Kind::Iq(IqKind::Get) if to_domain => {
+                self.domain_iq(&arrived.stanza, &arrived.from, &arrived.to, arrived.receipt)
+            }
+            Kind::Iq(IqKind::Get | IqKind::Set) => self.refuse(arrived.receipt, iq_refusal(&arrived.stanza)),
+            Kind::Iq(IqKind::Result | IqKind::Error) => self.silence(arrived.receipt, "iq_answer"),
+        }
+    }
+
+    fn pass_message(&mut self, arrived: Arrived<'_>) {
+        let Arrived { stanza, from, to, receipt, deadline } = arrived;
+        match message::read(&stanza) {
+            Reading::Text(text) => {
+                self.deliver(Sender::Partner(receipt), from.bare(), &to, &text, Some(deadline));
+                if text.encrypted {
+                    self.hint_at_encryption(to.bare(), &from);
+                }
+            }
+            Reading::Failure(error) => self.failure(&stanza, &from, &to, receipt, &error),
+            Reading::Nothing(silence) => {
+                self.silence(receipt, silence.as_str());
+                if silence == message::Silence::Encrypted {
+                    self.hint_at_encryption(to.bare(), &from);
+                }
+            }
+            Reading::Refused(error) => self.refuse(receipt, error),
+        }
+    }
+
+    /// A message that was answered 202 was not delivered after all: its sender is told once. An error for anything else
+    /// is nobody's, so that a partner cannot send text this way.
+    fn failure(&mut self, stanza: &StanzaRef<'_>, from: &Jid, to: &Jid, receipt: Receipt, error: &StanzaError) {
+        let pair = Pair { internal: to.bare().clone(), partner: from.bare().clone() };
+        if !stanza.id().is_some_and(|id| self.memory.take_failed(id, &pair)) {
+            return self.silence(receipt, "error_unmatched");
+        }
+        self.counters.from_partners.delivered();
+        receipt.done();
+        let (user, notice) = (Jid::from(to.bare().clone()), message::failure_notice(error));
+        self.deliver(Sender::Nobody, from.bare(), &user, &notice, None);
+    }
+
+    /// Keeps the request of a stranger to see presence, until the user is asked; nothing is answered.
+    fn keep_invitation(&mut self, arrived: Arrived<'_>) {
+        if self.writes >= WRITES_MAX {
+            return self.silence(arrived.receipt, "overloaded");
+        }
+        self.writes += 1;
+        let (store, stored, receipt) = (self.store.clone(), self.stored.clone(), arrived.receipt);
+        let pair = Pair { internal: arrived.to.into_bare(), partner: arrived.from.into_bare() };
+        tokio::spawn(async move {
+            let outcome = store.invitation_received(&pair.internal, &pair.partner).await;
+            if let Err(error) = &outcome {
+                tracing::error!(%error, "an invitation could not be stored");
+            }
+            let _ = stored.send(Stored::Invited { pair, receipt, outcome: outcome.ok() }).await;
+        });
+    }
+
+    /// An invitation is durable, or was not kept; its sender learns neither.
+    pub(super) fn invited(&mut self, pair: Pair, receipt: Receipt, outcome: Option<InvitationOutcome>) {
+        if outcome == Some(InvitationOutcome::Recorded) {
+            self.book.invite(pair.internal, pair.partner);
+        }
+        self.silence(receipt, outcome.map_or("invitation_not_stored", reason_of));
+    }
+
+    pub(super) fn refuse(&mut self, receipt: Receipt, error: StanzaError) {
+        self.counters.from_partners.answered();
+        receipt.refuse(error);
+    }
+
+    pub(super) fn silence(&mut self, receipt: Receipt, reason: &'static str) {
+        self.counters.from_partners.dropped(reason);
+        receipt.done();
+    }
+}
+
+fn address(text: Option<&str>) -> Option<Jid> {
+    JidRef::split(text?).ok()?.to_jid().ok()
+}
+
+fn kind_of(stanza: &StanzaRef<'_>) -> Option<Kind> {
+    let stanza_type = stanza.stanza_type();
+    Some(match stanza.kind() {
+        StanzaKind::Message => Kind::Message(MessageKind::from_type(stanza_type)),
+        StanzaKind::Presence => Kind::Presence(PresenceKind::from_type(stanza_type)?),
+        StanzaKind::Iq => Kind::Iq(IqKind::from_type(stanza_type)?),
+    })
+}
+
+/// The condition and type of the contact rules are words of RFC 6120; an unknown one would be a slip in their table.
+fn error_of(answer: Answer) -> StanzaError {
+    let condition = answer.condition().parse().unwrap_or(Condition::UndefinedCondition);
+    let error = StanzaError::new(condition);
+    let error = match answer.error_type().parse() {
+        Ok(error_type) => error.with_type(error_type),
+        Err(_) => error,
+    };
+    match answer.text() {
+        Some(text) => error.with_text(text),
+        None => error,
+    }
+}
+
+/// An iq for a user: file transfer and calls are refused with a text, everything else without.
+fn iq_refusal(stanza: &StanzaRef<'_>) -> StanzaError {
+    let error = StanzaError::new(Condition::ServiceUnavailable);
+    let payload = stanza.element().children().next().map(|child| child.namespace());
+    match payload {
+        Some("http://jabber.org/protocol/si" | "http://jabber.org/protocol/ibb" | "jabber:iq:oob") => {
+            error.with_text("File transfer is not available through this gateway")
+        }
+        Some("urn:xmpp:jingle:1") => error.with_text("Calls and file transfer are not available through this gateway"),
+        _ => error,
+    }
+}
+
+fn reason_of(outcome: InvitationOutcome) -> &'static str {
+    match outcome {
+        InvitationOutcome::Recorded => "invitation_kept",
+        InvitationOutcome::Pending => "invitation_pending",
+        InvitationOutcome::Limit(limit) => limit.as_str(),
+        InvitationOutcome::NoPartner => "not_a_partner",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_words_of_the_contact_rules_are_those_of_the_standard() {
+        for answer in [Answer::NotAPartner, Answer::RecipientMustAdd, Answer::ServiceUnavailable] {
+            let error = error_of(answer);
+            assert_eq!(error.condition.as_str(), answer.condition());
+            assert_eq!(error.error_type.as_str(), answer.error_type());
+        }
+    }
+}

@@ -1,0 +1,132 @@
+//! What the shard remembers of messages that have ended, in bounded tables: the oldest entry goes first.
+
+use std::{
+    collections::{HashMap, VecDeque},
+    hash::Hash,
+    sync::Arc,
+};
+
+use lexicon::BareJid;
+
+/// Accepted messages whose failure would still be told.
+const SENT_MAX: usize = 65_536;
+/// Pairs of users of which something is remembered.
+const PAIRS_MAX: usize = 16_384;
+
+/// An internal user and a partner's user.
+#[derive(Clone, Debug, Eq, Hash, PartialEq)]
+pub(crate) struct Pair {
+    pub(crate) internal: BareJid,
+    pub(crate) partner: BareJid,
+}
+
+/// The tables.
+#[derive(Debug)]
+pub(super) struct Memory {
+    /// Stanza ids of messages that were answered 202.
+    sent: Recent<String, Pair>,
+    /// The last Call-ID from the user to the partner's user.
+    call_ids: Recent<Pair, Arc<str>>,
+    /// Who was told that encrypted messages cannot be read.
+    hinted: Recent<Pair, ()>,
+}
+
+impl Default for Memory {
+    fn default() -> Self {
+        Self { sent: Recent::new(SENT_MAX), call_ids: Recent::new(PAIRS_MAX), hinted: Recent::new(PAIRS_MAX) }
+    }
+}
+
+impl Memory {
+    /// A message was accepted.
+    pub(super) fn accepted(&mut self, id: String, pair: Pair) {
+        self.sent.put(id, pair);
+    }
+
+    /// Whether `id` is an accepted message of this pair; it is so once.
+    pub(super) fn take_failed(&mut self, id: &str, pair: &Pair) -> bool {
+        self.sent.entries.get(id).is_some_and(|known| known == pair) && self.sent.entries.remove(id).is_some()
+    }
+
+    /// Notes the Call-ID of a message; whether it is that of the message before.
+    pub(super) fn repeats(&mut self, pair: &Pair, call_id: &str) -> bool {
+        let repeats = self.call_ids.entries.get(pair).is_some_and(|last| **last == *call_id);
+        if !repeats {
+            self.call_ids.put(pair.clone(), call_id.into());
+        }
+        repeats
+    }
+
+    /// Whether a hint is due; it is so once.
+    pub(super) fn hint(&mut self, pair: &Pair) -> bool {
+        let due = !self.hinted.entries.contains_key(pair);
+        if due {
+            self.hinted.put(pair.clone(), ());
+        }
+        due
+    }
+}
+
+/// A table of at most `max` entries.
+#[derive(Debug)]
+struct Recent<K, V> {
+    entries: HashMap<K, V>,
+    order: VecDeque<K>,
+    max: usize,
+}
+
+impl<K: Clone + Eq + Hash, V> Recent<K, V> {
+    fn new(max: usize) -> Self {
+        Self { entries: HashMap::new(), order: VecDeque::new(), max }
+    }
+
+    fn put(&mut self, key: K, value: V) {
+        if self.entries.insert(key.clone(), value).is_none() {
+            self.order.push_back(key);
+        }
+        while self.order.len() > self.max {
+            if let Some(oldest) = self.order.pop_front() {
+                self.entries.remove(&oldest);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn pair(partner: &str) -> Pair {
+        Pair { internal: BareJid::parse("romeo@c.example").unwrap(), partner: BareJid::parse(partner).unwrap() }
+    }
+
+    #[test]
+    fn a_failure_is_told_once_and_only_for_the_pair_that_it_concerns() {
+        let mut memory = Memory::default();
+        memory.accepted("m1".into(), pair("juliet@f.example"));
+        assert!(!memory.take_failed("m1", &pair("nurse@f.example")));
+        assert!(!memory.take_failed("m2", &pair("juliet@f.example")));
+        assert!(memory.take_failed("m1", &pair("juliet@f.example")));
+        assert!(!memory.take_failed("m1", &pair("juliet@f.example")));
+    }
+
+    #[test]
+    fn a_call_id_repeats_from_its_second_message_on() {
+        let mut memory = Memory::default();
+        let juliet = pair("juliet@f.example");
+        for (call_id, repeats) in [("a", false), ("a", true), ("a", true), ("b", false), ("a", false)] {
+            assert_eq!(memory.repeats(&juliet, call_id), repeats, "{call_id}");
+        }
+    }
+
+    #[test]
+    fn the_oldest_entry_goes_first() {
+        let mut recent = Recent::new(2);
+        for n in [1, 2, 3] {
+            recent.put(n, ());
+        }
+        let mut left: Vec<_> = recent.entries.into_keys().collect();
+        left.sort_unstable();
+        assert_eq!(left, [2, 3]);
+    }
+}

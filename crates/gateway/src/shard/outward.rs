@@ -1,0 +1,258 @@
+//! MESSAGE of an internal user: to a partner's user over the link, or to another internal user directly.
+//!
+//! The answer is 202 once the stanza was written to an authorised stream (RFC 3428 §7), or the error that became of it.
+//! What is undecided after [`DECISION_MAX`] is withdrawn by the deadline of its envelope and answered 480. A first message
+//! opens the contact, which is durable before the stanza leaves; further messages of the pair wait behind it.
+
+use std::{
+    collections::{BTreeSet, HashMap, VecDeque},
+    time::{Duration, Instant},
+};
+
+use ::sip::{Name, Status};
+use interwork::{
+    error::{self, Addressed, Answer, Origin},
+    message::{self, Addresses, Text},
+    uri::{self, UriError},
+};
+use lexicon::{BareJid, DomainPair, Jid};
+use link::{EnvelopeId, SendError, Settled, Settlement};
+use policy::contact::{MessageKind, Outbound, StanzaKind, judge_outbound};
+
+use super::{Shard, Stored, WRITES_MAX, delivery::Sender, memory::Pair, request::Incoming};
+
+/// How long a message may stay undecided.
+const DECISION_MAX: Duration = Duration::from_secs(20);
+/// Messages that wait for one pair of users while their contact is stored.
+const WAITING_PER_PAIR_MAX: usize = 64;
+
+/// A message that was permitted and is on its way.
+#[derive(Debug)]
+pub(super) struct Letter {
+    incoming: Incoming,
+    from: BareJid,
+    to: Jid,
+    text: Text,
+}
+
+impl Letter {
+    fn pair(&self) -> Pair {
+        Pair { internal: self.from.clone(), partner: self.to.bare().clone() }
+    }
+}
+
+/// Messages that have not been answered.
+#[derive(Debug, Default)]
+pub(super) struct Outward {
+    /// Behind the storing of their contact.
+    writing: HashMap<Pair, VecDeque<Letter>>,
+    /// On the link; as many as the link gives credit for.
+    sent: HashMap<EnvelopeId, Sent>,
+    /// When each of them must be decided.
+    decisions: BTreeSet<(Instant, EnvelopeId)>,
+}
+
+/// A message on the link.
+#[derive(Debug)]
+struct Sent {
+    letter: Letter,
+    /// Of its stanza.
+    id: String,
+    deadline: Instant,
+}
+
+impl Outward {
+    pub(super) fn deadline(&self) -> Option<Instant> {
+        self.decisions.first().map(|(at, _)| *at)
+    }
+}
+
+impl Shard {
+    /// Takes a MESSAGE.
+    pub(super) fn message(&mut self, incoming: Incoming) {
+        let Some(from) = self.authenticate(&incoming) else { return };
+        self.counters.from_users.received();
+        let to = match uri::to_jid(&incoming.request.uri) {
+            Ok(to) => to,
+            Err(error) => return self.refuse_message(&incoming, address_answer(error), &[]),
+        };
+        let Some(edge) = self.snapshot() else {
+            return self.refuse_message(&incoming, unavailable("The gateway is starting"), &[]);
+        };
+        let text = match message::text_of(&incoming.request) {
+            Ok(text) => text,
+            Err(error) => return self.refuse_message(&incoming, error.answer(), error.fields()),
+        };
+        if edge.is_internal(to.domain()) {
+            return self.message_inside(incoming, &from, &to, &text);
+        }
+        let partner = edge.partner_of(to.domain()).map(AsRef::as_ref);
+        let contact = self.book.contact(&from, to.bare());
+        let has_access = partner.is_some_and(|partner| self.access.judge(&from, partner).is_allowed());
+        let case = Outbound { partner, contact, has_access };
+        match judge_outbound(StanzaKind::Message(MessageKind::Chat), case) {
+            Err(refusal) => {
+                let text = refusal.text(to.domain()).to_string();
+                self.refuse_message(&incoming, Answer::new(Status::FORBIDDEN).with_text(&text), &[]);
+            }
+            Ok(effect) => self.open_then_send(effect.widens(contact), Letter { incoming, from, to, text }),
+        }
+    }
+
+    fn refuse_message(&mut self, incoming: &Incoming, answer: Answer, fields: &[(Name, &str)]) {
+        self.counters.from_users.answered();
+        self.answer(incoming, answer, fields);
+    }
+
+    /// Between two internal users; the recipient's endpoints answer.
+    fn message_inside(&mut self, incoming: Incoming, from: &BareJid, to: &Jid, text: &Text) {
+        if !self.book.exists(to.bare()) {
+            return self.refuse_message(&incoming, Answer::new(Status::NOT_FOUND), &[]);
+        }
+        self.deliver(Sender::User(Box::new(incoming)), from, to, text, None);
+    }
+
+    /// Stores the contact if this message opens it; a message behind one that does so waits for it.
+    fn open_then_send(&mut self, opens: bool, letter: Letter) {
+        let pair = letter.pair();
+        if let Some(waiting) = self.outward.writing.get_mut(&pair) {
+            if waiting.len() < WAITING_PER_PAIR_MAX {
+                return waiting.push_back(letter);
+            }
+            return self.refuse_message(&letter.incoming, unavailable("Too many messages are waiting"), &[]);
+        }
+        if !opens {
+            return self.send(letter);
+        }
+        if self.writes >= WRITES_MAX {
+            return self.refuse_message(&letter.incoming, unavailable("Too many messages are waiting"), &[]);
+        }
+        self.writes += 1;
+        self.outward.writing.insert(pair.clone(), VecDeque::from([letter]));
+        let (store, stored) = (self.store.clone(), self.stored.clone());
+        tokio::spawn(async move {
+            let contact = match store.contact_written(&pair.internal, &pair.partner).await {
+                Ok(contact) => Some(Box::new(contact)),
+                Err(error) => {
+                    tracing::error!(%error, "a contact could not be stored; its message is refused");
+                    None
+                }
+            };
+            let _ = stored.send(Stored::Written { pair, contact }).await;
+        });
+    }
+
+    /// The contact is durable, or could not be stored.
+    pub(super) fn written(&mut self, pair: Pair, contact: Option<Box<store::Contact>>) {
+        let letters = self.outward.writing.remove(&pair).unwrap_or_default();
+        let stored = contact.is_some();
+        if let Some(contact) = contact
+            && let Some(watching) = self.book.take_contact(&contact)
+        {
+            self.tell(&watching);
+        }
+        for letter in letters {
+            if stored {
+                self.send(letter);
+            } else {
+                let answer = Answer::new(Status::SERVER_INTERNAL_ERROR).with_text("The contact could not be stored");
+                self.refuse_message(&letter.incoming, answer, &[]);
+            }
+        }
+    }
+
+    /// Puts the stanza on the link.
+    fn send(&mut self, letter: Letter) {
+        let pair = letter.pair();
+        let call_id = letter.incoming.request.headers.call_id().unwrap_or_default().to_owned();
+        let thread = self.memory.repeats(&pair, &call_id).then_some(call_id);
+        let id = self.tokens.make();
+        let message_type = match self.snapshot() {
+            Some(edge) => edge.settings().pager_message_type.as_str(),
+            None => "chat",
+        };
+        let from = Jid::from(letter.from.clone());
+        let addresses = Addresses { from: &from, to: &letter.to, id: &id };
+        let batch = message::stanza(addresses, &letter.text, message_type, thread.as_deref());
+        let domains = DomainPair { local: letter.from.domain().clone(), remote: letter.to.domain().clone() };
+        let deadline = self.now.instant + DECISION_MAX;
+        match self.port.try_send(domains, batch, deadline) {
+            Ok(envelope) => {
+                self.outward.decisions.insert((deadline, envelope));
+                self.outward.sent.insert(envelope, Sent { letter, id, deadline });
+            }
+            Err(SendError::Full(_)) => {
+                let answer = unavailable("Too many messages are waiting");
+                self.refuse_message(&letter.incoming, answer, &[]);
+            }
+            Err(SendError::Closed(_)) => {
+                let answer = Answer::new(Status::TEMPORARILY_UNAVAILABLE).with_text("Federation is not available now");
+                self.refuse_message(&letter.incoming, answer, &[]);
+            }
+        }
+    }
+
+    /// A stanza of ours has ended on the link.
+    pub(super) fn settlement(&mut self, settlement: Settlement) {
+        let Some(Sent { letter, id, deadline }) = self.outward.sent.remove(&settlement.envelope) else {
+            // Stanzas that nobody waits for, and messages that were answered 480 before.
+            if let Settled::Refused(error) = settlement.outcome {
+                tracing::debug!(%error, "a stanza of our own was not delivered");
+            }
+            return;
+        };
+        self.outward.decisions.remove(&(deadline, settlement.envelope));
+        match settlement.outcome {
+            Settled::Done => {
+                self.counters.from_users.delivered();
+                self.memory.accepted(id, letter.pair());
+                self.answer(&letter.incoming, Answer::new(Status::ACCEPTED), &[]);
+            }
+            Settled::Refused(error) => {
+                let addressed = if letter.to.resource().is_some() { Addressed::Full } else { Addressed::Bare };
+                let answer = error::to_sip(&error, addressed, Origin::Ours);
+                self.refuse_message(&letter.incoming, answer, &[]);
+            }
+        }
+    }
+
+    /// Answers what is undecided for too long.
+    pub(super) fn expire_letters(&mut self) {
+        while let Some((at, envelope)) = self.outward.decisions.first().copied() {
+            if at > self.now.instant {
+                return;
+            }
+            self.outward.decisions.pop_first();
+            if let Some(Sent { letter, .. }) = self.outward.sent.remove(&envelope) {
+                let answer = Answer::new(Status::TEMPORARILY_UNAVAILABLE);
+                let answer = answer.with_text("The recipient's server could not be reached in time");
+                self.refuse_message(&letter.incoming, answer, &[]);
+            }
+        }
+    }
+
+    /// The shard stops: nobody will decide any more.
+    pub(super) fn give_up(&mut self) {
+        self.outward.decisions.clear();
+        let sent = std::mem::take(&mut self.outward.sent).into_values().map(|sent| sent.letter);
+        let writing = std::mem::take(&mut self.outward.writing).into_values().flatten();
+        for letter in sent.chain(writing).collect::<Vec<_>>() {
+            self.refuse_message(&letter.incoming, unavailable("The gateway is stopping"), &[]);
+        }
+    }
+}
+
+fn unavailable(text: &str) -> Answer {
+    let answer = Answer::new(Status::TEMPORARILY_UNAVAILABLE).with_text(text);
+    Answer { retry_after: Some(error::RETRY_AFTER_SECONDS), ..answer }
+}
+
+/// The answer for a Request-URI that is no XMPP address.
+fn address_answer(error: UriError) -> Answer {
+    let status = match error {
+        UriError::Scheme | UriError::Secure => Status::UNSUPPORTED_URI_SCHEME,
+        UriError::NoUser => Status::NOT_FOUND,
+        _ => Status::BAD_REQUEST,
+    };
+    Answer::new(status).with_text(&error.to_string())
+}

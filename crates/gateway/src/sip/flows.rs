@@ -1,0 +1,159 @@
+//! The table of flows: where the bytes of a flow go.
+//!
+//! A UDP flow is a local socket and a remote address; it is made when first needed and forgotten when it was not used for
+//! a while. A TCP flow lives as long as its connection. Writing never waits: a datagram that the socket does not take is
+//! lost as on the network, a connection whose queue is full is given up.
+
+use std::{
+    collections::HashMap,
+    net::{IpAddr, SocketAddr},
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use ::sip::{Flow, FlowId, Transport};
+use bytes::Bytes;
+use tokio::net::UdpSocket;
+
+use super::Connection;
+
+/// UDP flows remembered.
+const UDP_FLOWS_MAX: usize = 65_536;
+/// A UDP flow unused for this long may be forgotten: a transaction and its repetitions have ended by then. A binding makes
+/// its flow anew.
+const UDP_IDLE_MAX: Duration = Duration::from_secs(70);
+
+/// A UDP socket as the shard uses it.
+#[derive(Debug)]
+pub(crate) struct Datagrams {
+    pub(crate) socket: Arc<UdpSocket>,
+    /// Our address for the Via of requests.
+    pub(crate) sent_by: Arc<str>,
+}
+
+#[derive(Debug)]
+struct UdpFlow {
+    socket: usize,
+    remote: SocketAddr,
+    used: Instant,
+}
+
+/// Where we listen, as our Via says it.
+#[derive(Debug)]
+pub(crate) struct Listener {
+    pub(crate) host: Arc<str>,
+    pub(crate) port: u16,
+}
+
+/// How writing ended.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Written {
+    /// Sent, or queued on a connection.
+    Yes,
+    /// Lost; repetition may help.
+    Lost,
+    /// The connection is given up.
+    Broken,
+}
+
+/// All flows of the shard.
+#[derive(Debug)]
+pub(crate) struct Flows {
+    sockets: Vec<Datagrams>,
+    listeners: Vec<Listener>,
+    udp: HashMap<FlowId, UdpFlow>,
+    by_remote: HashMap<(usize, SocketAddr), FlowId>,
+    tcp: HashMap<FlowId, Connection>,
+    next_udp: u64,
+}
+
+impl Flows {
+    pub(crate) fn new(sockets: Vec<Datagrams>, listeners: Vec<Listener>) -> Self {
+        let (udp, by_remote, tcp) = (HashMap::new(), HashMap::new(), HashMap::new());
+        Self { sockets, listeners, udp, by_remote, tcp, next_udp: 1 }
+    }
+
+    /// The flow between a UDP socket and `remote`; none when too many are in use.
+    pub(crate) fn datagrams(&mut self, socket: usize, remote: SocketAddr, now: Instant) -> Option<Flow> {
+        if let Some(id) = self.by_remote.get(&(socket, remote)).copied() {
+            if let Some(flow) = self.udp.get_mut(&id) {
+                flow.used = now;
+            }
+            return self.flow(id);
+        }
+        if self.udp.len() >= UDP_FLOWS_MAX {
+            self.forget_idle(now);
+        }
+        if self.udp.len() >= UDP_FLOWS_MAX {
+            return None;
+        }
+        let id = FlowId(self.next_udp);
+        self.next_udp += 1;
+        self.udp.insert(id, UdpFlow { socket, remote, used: now });
+        self.by_remote.insert((socket, remote), id);
+        self.flow(id)
+    }
+
+    fn forget_idle(&mut self, now: Instant) {
+        self.udp.retain(|_, flow| now.saturating_duration_since(flow.used) < UDP_IDLE_MAX);
+        let udp = &self.udp;
+        self.by_remote.retain(|_, id| udp.contains_key(id));
+    }
+
+    /// The flow to `remote` from the socket that a UDP flow was on when it was noted.
+    pub(crate) fn datagrams_like(&mut self, like: &Flow, remote: SocketAddr, now: Instant) -> Option<Flow> {
+        let socket = self.sockets.iter().position(|datagrams| datagrams.sent_by == like.sent_by)?;
+        self.datagrams(socket, remote, now)
+    }
+
+    /// Whether a Via names one of our listeners: the request has been here before.
+    pub(crate) fn is_ours(&self, host: &str, port: Option<u16>) -> bool {
+        let port = port.unwrap_or(5060);
+        self.listeners.iter().any(|listener| &*listener.host == host && listener.port == port)
+    }
+
+    /// Notes an accepted connection.
+    pub(crate) fn open(&mut self, id: FlowId, connection: Connection) {
+        self.tcp.insert(id, connection);
+    }
+
+    /// Forgets a connection; its writing task ends after what is queued.
+    pub(crate) fn close(&mut self, id: FlowId) -> bool {
+        self.tcp.remove(&id).is_some()
+    }
+
+    /// The flow as the transaction layer knows it; none if it is gone.
+    pub(crate) fn flow(&self, id: FlowId) -> Option<Flow> {
+        if let Some(connection) = self.tcp.get(&id) {
+            return Some(Flow { id, transport: Transport::Tcp, sent_by: Arc::clone(&connection.sent_by) });
+        }
+        let flow = self.udp.get(&id)?;
+        let sent_by = Arc::clone(&self.sockets.get(flow.socket)?.sent_by);
+        Some(Flow { id, transport: Transport::Udp, sent_by })
+    }
+
+    /// The other end of a flow.
+    pub(crate) fn remote(&self, id: FlowId) -> Option<SocketAddr> {
+        let of_tcp = self.tcp.get(&id).map(|connection| connection.peer);
+        of_tcp.or_else(|| self.udp.get(&id).map(|flow| flow.remote))
+    }
+
+    /// The address of the other end, for limits.
+    pub(crate) fn source(&self, id: FlowId) -> Option<IpAddr> {
+        self.remote(id).map(|remote| remote.ip())
+    }
+
+    /// Writes without waiting.
+    pub(crate) fn write(&mut self, id: FlowId, bytes: Bytes, now: Instant) -> Written {
+        if let Some(connection) = self.tcp.get(&id) {
+            return match connection.outbox.try_send(bytes) {
+                Ok(()) => Written::Yes,
+                Err(_) => Written::Broken,
+            };
+        }
+        let Some(flow) = self.udp.get_mut(&id) else { return Written::Lost };
+        flow.used = now;
+        let sent = self.sockets.get(flow.socket).map(|datagrams| datagrams.socket.try_send_to(&bytes, flow.remote));
+        if matches!(sent, Some(Ok(_))) { Written::Yes } else { Written::Lost }
+    }
+}

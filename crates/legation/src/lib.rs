@@ -1,3 +1,4 @@
 //! legation
 
 pub mod config;
+pub mod demo;

@@ -23,14 +23,13 @@ impl Client {
         Self { username, password, tokens: Tokens::new(seed), challenge: None, count: 0 }
     }
 
-    /// Takes the first challenge of a 401 that can be answered (RFC 8760 §2.4). `false` if there is none, or if the last
-    /// answer was refused for another reason than age: then another try would only fail again.
-    pub fn take_challenge(&mut self, response: &Response) -> bool {
+    /// Takes the first challenge of a 401 that can be answered (RFC 8760 §2.4). `false` if there is none, or if the request
+    /// had credentials that were refused for another reason than age: then another try would only fail again.
+    pub fn take_challenge(&mut self, response: &Response, had_credentials: bool) -> bool {
         let found = response.headers.fields(Name::WwwAuthenticate).find_map(Challenge::parse);
-        let Some(challenge) = found else { return false };
-        let refused = self.count > 0 && !challenge.stale;
+        let Some(challenge) = found.filter(|challenge| !had_credentials || challenge.stale) else { return false };
         (self.challenge, self.count) = (Some(challenge), 0);
-        !refused
+        true
     }
 
     /// The value of Authorization for the next request; `None` before a challenge.

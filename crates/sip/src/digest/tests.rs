@@ -54,13 +54,14 @@ struct Both {
     nonces: Nonces,
     client: Client,
     uri: Uri,
+    tried: bool,
 }
 
 impl Both {
     fn new(password: &str) -> Self {
         let uri = Uri::parse("sip:contoso.example").unwrap();
         let nonces = Nonces::new([1; 32], Duration::from_secs(300), 2);
-        Self { nonces, client: Client::new("hana", password, [2; 32]), uri }
+        Self { nonces, client: Client::new("hana", password, [2; 32]), uri, tried: false }
     }
 
     fn challenge(&mut self, now: Timestamp, algorithms: &[Algorithm], stale: bool) -> bool {
@@ -69,10 +70,11 @@ impl Both {
         for challenge in self.nonces.challenge(now, "contoso.example", algorithms, stale) {
             refusal.headers.push(Name::WwwAuthenticate, challenge).unwrap();
         }
-        self.client.take_challenge(&refusal)
+        self.client.take_challenge(&refusal, self.tried)
     }
 
     fn authorize(&mut self) -> Credentials {
+        self.tried = true;
         let credentials = self.client.authorize(&Method::Register, &self.uri).unwrap();
         Credentials::parse(&credentials.to_string()).unwrap()
     }
@@ -144,6 +146,7 @@ fn counts_of_forgotten_nonces_are_stale_not_new() {
     let mut used = Vec::new();
     for step in 0..3 {
         let now = NOW + Duration::from_secs(step);
+        both.tried = false;
         both.client = Client::new("hana", "pw \u{f6}", [4; 32]);
         both.challenge(now, &[Algorithm::Md5], false);
         let credentials = both.authorize();

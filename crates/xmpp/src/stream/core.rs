@@ -100,15 +100,15 @@ impl Core {
             return Ok(Some(Read::Elements(batch, index)));
         }
         loop {
-            if self.received.is_empty() {
-                self.received = BytesMut::new();
-                return Ok(None);
-            }
             let before = self.received.len();
             let frame = self.framer.next(&mut self.received).map_err(StreamFailure::from);
             self.unauthenticated += before - self.received.len();
             let read = match frame? {
-                None => continue,
+                None => {
+                    // An idle stream owns no buffer.
+                    self.received = BytesMut::new();
+                    return Ok(None);
+                }
                 Some(Frame::Whitespace) => None,
                 Some(Frame::Header(batch)) => Some(Read::Header(batch)),
                 Some(Frame::Elements(batch)) => Some(Read::Elements(batch, 0)),
@@ -179,7 +179,11 @@ impl Core {
         self.header_sent
     }
 
+    /// Nothing follows our closing tag.
     pub(super) fn write(&mut self, make: impl FnOnce(&mut XmlWriter)) {
+        if self.life != Life::Live {
+            return;
+        }
         let mut writer = XmlWriter::within(self.context);
         make(&mut writer);
         self.write_bytes(writer.finish());

@@ -130,12 +130,16 @@ impl Inbound {
                 }
             }
             Input::PairRules(pair, answer) => self.judged(now, pair, answer),
-            Input::DialbackVerdict(pair, verdict) => self.verified(pair, verdict),
-            Input::KeyStatus(request, status) => self.key_status(request, status),
+            Input::DialbackVerdict(pair, verdict) if self.core.life == Life::Live => self.verified(pair, verdict),
+            Input::KeyStatus(request, status) if self.core.life == Life::Live => self.key_status(request, status),
+            Input::DialbackVerdict(..) | Input::KeyStatus(..) => {}
             Input::Send(pair, bytes) => self.core.emit(Output::Unsent(pair.clone(), bytes)),
             Input::AddPair(pair) => self.core.emit(Output::PairFailed(pair, StreamFailure::PairNotTaken)),
             Input::Close(None, _) => self.core.close(now),
-            Input::Close(Some(condition), text) => self.core.fail(StreamFailure::ClosedHere(condition), text),
+            Input::Close(Some(condition), text) => {
+                self.answer_header();
+                self.core.fail(StreamFailure::ClosedHere(condition), text);
+            }
             Input::Deadline => self.time(now),
             Input::Disconnected(text) => {
                 let failure = StreamFailure::Disconnected { stage: self.core.facts.stage, text: text.into() };
@@ -231,7 +235,7 @@ impl Inbound {
         let Some(index) = self.asks.iter().position(|(asked, _)| asked == pair) else {
             return self.judged_again(pair, answer);
         };
-        let Some((pair, ask)) = self.asks.remove(index) else { return };
+        let Some((pair, ask)) = self.asks.remove(index).filter(|_| self.core.life == Life::Live) else { return };
         match ask {
             Ask::Header => self.header_judged(now, pair, answer),
             Ask::External => self.external_judged(&pair, answer),

@@ -63,8 +63,8 @@ pub struct Outbound {
     rules: Option<PairRules>,
     sasl: Sasl,
     asks: VecDeque<(DomainPair, Ask)>,
-    /// Pairs whose key is with the peer.
-    keys: Vec<DomainPair>,
+    /// Pairs whose key is with the peer, and until when an answer is awaited.
+    keys: Vec<(DomainPair, Instant)>,
 }
 
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -165,7 +165,8 @@ impl Outbound {
 
     /// When [`Input::Deadline`] is due.
     pub fn deadline(&self) -> Option<Instant> {
-        self.core.deadline()
+        let keys = self.keys.iter().map(|(_, until)| *until).filter(|_| self.core.life == Life::Live);
+        self.core.deadline().into_iter().chain(keys).min()
     }
 
     /// How many more bytes [`Input::Send`] should bring now; zero while no pair is authorised.
@@ -183,7 +184,7 @@ impl Outbound {
         while self.core.life != Life::Closed && self.asks.is_empty() && !self.core.handshake {
             match self.core.read() {
                 Ok(None) => return,
-                Ok(Some(Read::Header(batch))) => self.header(&batch),
+                Ok(Some(Read::Header(batch))) => self.header(now, &batch),
                 Ok(Some(Read::Elements(batch, index))) => self.elements(now, batch, index),
                 Ok(Some(Read::Close)) => self.ended(StreamFailure::PeerClosed(self.core.facts.stage)),
                 Err(failure) => self.fail(failure),
@@ -209,6 +210,9 @@ impl Outbound {
     }
 
     fn time(&mut self, now: Now) {
+        if self.core.established() {
+            self.give_up_keys(now);
+        }
         if !self.core.is_due(now) {
             return;
         }
@@ -251,11 +255,11 @@ impl Outbound {
         let Some(index) = self.asks.iter().position(|(asked, _)| asked == pair) else {
             return self.judged_again(pair, answer);
         };
-        let Some((pair, ask)) = self.asks.remove(index) else { return };
+        let Some((pair, ask)) = self.asks.remove(index).filter(|_| self.core.life == Life::Live) else { return };
         match (ask, answer) {
             (Ask::Header, Ok(rules)) => self.start(rules),
             (Ask::Header, Err(refusal)) => self.refuse(refusal, &pair),
-            (Ask::Key, answer) => self.key_judged(pair, answer),
+            (Ask::Key, answer) => self.key_judged(now, pair, answer),
             (Ask::Authorise(method), answer) => self.authorise_judged(now, pair, method, answer),
         }
     }

@@ -1,6 +1,6 @@
 //! Headers, features, and the choice of the method (partner policy: what is *available* decides).
 
-use lexicon::{CertificateFault, DomainPair, Method};
+use lexicon::{DomainPair, Method, Now};
 
 use super::{Ask, Outbound, Phase, Purpose, Sasl};
 use crate::{
@@ -34,7 +34,7 @@ impl Outbound {
         self.core.write_header(&OwnHeader { from: Some(&local), to: Some(&remote), id: None, version_1: true });
     }
 
-    pub(super) fn header(&mut self, batch: &Batch) {
+    pub(super) fn header(&mut self, now: Now, batch: &Batch) {
         let header = header::read(batch);
         if let Some((condition, what)) = header.fault {
             return self.protocol(condition, what);
@@ -50,12 +50,12 @@ impl Outbound {
         self.core.facts.stage = Stage::Features;
         self.phase = Phase::Features;
         if !header.version_1 {
-            self.choose(features);
+            self.choose(now, features);
         }
     }
 
     /// Features have come; `seen.dialback` is also true where only the header declared the namespace.
-    pub(super) fn choose(&mut self, seen: FeaturesSeen) {
+    pub(super) fn choose(&mut self, now: Now, seen: FeaturesSeen) {
         self.core.facts.features = Some(seen.clone());
         let Some(rules) = self.rules.clone() else { return };
         if self.sasl == Sasl::Done {
@@ -67,7 +67,7 @@ impl Outbound {
         }
         match self.config.purpose.clone() {
             Purpose::Verify(request) => self.send_question(&request),
-            Purpose::Stanzas(pair) => self.authenticate(pair, &seen, &rules),
+            Purpose::Stanzas(pair) => self.authenticate(now, pair, &seen, &rules),
         }
     }
 
@@ -92,7 +92,7 @@ impl Outbound {
         permitted
     }
 
-    fn authenticate(&mut self, pair: DomainPair, seen: &FeaturesSeen, rules: &PairRules) {
+    fn authenticate(&mut self, now: Now, pair: DomainPair, seen: &FeaturesSeen, rules: &PairRules) {
         let tls_up = self.core.facts_tls_up();
         let sasl = tls_up && self.config.sasl && rules.methods.contains(Method::SaslOverTls);
         let sasl_failure = sasl.then(|| self.external_unavailable(&pair, seen, rules)).flatten();
@@ -106,15 +106,11 @@ impl Outbound {
             self.core.facts.tried(Method::SaslOverTls, Some(failure.clone()));
         }
         match rules.dialback_method(tls_up) {
-            Some(_) if seen.dialback => self.send_key(pair),
+            Some(_) if seen.dialback => self.send_key(now, pair),
             Some(_) => self.fail(StreamFailure::DialbackAbsent),
             None => {
-                let otherwise = if rules.methods.contains(Method::SaslOverTls) {
-                    StreamFailure::MethodNotPermitted(Method::TlsDialback)
-                } else {
-                    StreamFailure::MethodNotPermitted(if tls_up { Method::TlsDialback } else { Method::TcpDialback })
-                };
-                self.fail(sasl_failure.unwrap_or(otherwise));
+                let method = if tls_up { Method::TlsDialback } else { Method::TcpDialback };
+                self.fail(sasl_failure.unwrap_or(StreamFailure::MethodNotPermitted(method)));
             }
         }
     }
@@ -126,7 +122,7 @@ impl Outbound {
         seen: &FeaturesSeen,
         rules: &PairRules,
     ) -> Option<StreamFailure> {
-        let certificate: Result<(), CertificateFault> = self.core.certificate(rules, &pair.remote);
+        let certificate = self.core.certificate(rules, &pair.remote);
         if let Err(fault) = certificate {
             return Some(StreamFailure::Certificate(fault));
         }
@@ -135,7 +131,7 @@ impl Outbound {
 
     /// The peer answered `<failure/>`: dialback follows only where the rules permit it, here if the peer offers it, else
     /// on a new connection.
-    pub(super) fn external_refused(&mut self, name: Box<str>, text: Box<str>) {
+    pub(super) fn external_refused(&mut self, now: Now, name: Box<str>, text: Box<str>) {
         let failure = StreamFailure::ExternalRefused { name: name.clone(), text: text.clone(), dialback_left: false };
         self.core.facts.tried(Method::SaslOverTls, Some(failure.clone()));
         let Some(rules) = &self.rules else { return };
@@ -144,7 +140,7 @@ impl Outbound {
             None => self.fail(failure),
             Some(_) if offered => {
                 self.sasl = Sasl::Refused(name, text);
-                self.send_key(self.config.purpose.pair().clone());
+                self.send_key(now, self.config.purpose.pair().clone());
             }
             Some(_) => self.fail(StreamFailure::ExternalRefused { name, text, dialback_left: true }),
         }

@@ -22,7 +22,7 @@ impl Outbound {
         if self.core.facts_tls_up() { Method::TlsDialback } else { Method::TcpDialback }
     }
 
-    pub(super) fn send_key(&mut self, pair: DomainPair) {
+    pub(super) fn send_key(&mut self, now: Now, pair: DomainPair) {
         let Some(id) = self.core.facts.id.clone() else {
             return self.protocol(Condition::InvalidXml, "the header has no id");
         };
@@ -32,7 +32,7 @@ impl Outbound {
             self.core.facts.stage = Stage::Dialback;
         }
         self.phase = Phase::Elements;
-        self.keys.push(pair.clone());
+        self.keys.push((pair.clone(), now.instant + self.config.limits.establishment_timeout));
         self.core.emit(Output::KeySent(pair, id));
     }
 
@@ -58,15 +58,24 @@ impl Outbound {
     }
 
     fn key_answered(&mut self, pair: &DomainPair, verdict: DialbackVerdict) {
-        let Some(index) = self.keys.iter().position(|asked| asked == pair) else {
+        let Some(index) = self.keys.iter().position(|(asked, _)| asked == pair) else {
             return self.core.anomaly(Anomaly::UnsolicitedDialback);
         };
-        let pair = self.keys.swap_remove(index);
+        let (pair, _) = self.keys.swap_remove(index);
         let method = self.dialback_method();
         match verdict {
             DialbackVerdict::Valid => self.ask(pair, Some(method), Ask::Authorise(method)),
             DialbackVerdict::Invalid => self.pair_failed(pair, method, StreamFailure::DialbackInvalid),
             DialbackVerdict::Error(error) => self.pair_failed(pair, method, StreamFailure::DialbackFailed(error)),
+        }
+    }
+
+    /// Keys that were not answered in time; an unestablished stream times out as a whole.
+    pub(super) fn give_up_keys(&mut self, now: Now) {
+        let method = self.dialback_method();
+        while let Some(index) = self.keys.iter().position(|(_, until)| *until <= now.instant) {
+            let (pair, _) = self.keys.swap_remove(index);
+            self.pair_failed(pair, method, StreamFailure::Timeout(Stage::Dialback));
         }
     }
 
@@ -85,7 +94,7 @@ impl Outbound {
         let own = self.config.purpose.pair();
         let offered = self.core.facts.features.as_ref().is_some_and(|seen| seen.dialback);
         let open = self.core.life == Life::Live && self.phase == Phase::Elements;
-        let known = self.core.method_of(&pair).is_some() || self.keys.contains(&pair);
+        let known = self.core.method_of(&pair).is_some() || self.keys.iter().any(|(asked, _)| *asked == pair);
         let full = self.core.facts.authorised.len() + self.keys.len() >= self.config.limits.pairs_max;
         if !open || !offered || known || full || pair.remote != own.remote {
             return self.core.emit(Output::PairFailed(pair, StreamFailure::PairNotTaken));
@@ -94,10 +103,10 @@ impl Outbound {
         self.ask(pair, Some(method), Ask::Key);
     }
 
-    pub(super) fn key_judged(&mut self, pair: DomainPair, answer: Result<PairRules, Refusal>) {
+    pub(super) fn key_judged(&mut self, now: Now, pair: DomainPair, answer: Result<PairRules, Refusal>) {
         let method = self.dialback_method();
         match answer {
-            Ok(rules) if rules.permit(method, self.core.facts_tls_up(), Ok(())) => self.send_key(pair),
+            Ok(rules) if rules.permit(method, self.core.facts_tls_up(), Ok(())) => self.send_key(now, pair),
             Ok(_) => self.pair_failed(pair, method, StreamFailure::MethodNotPermitted(method)),
             Err(refusal) => self.pair_failed(pair, method, StreamFailure::Refused(refusal)),
         }

@@ -43,7 +43,7 @@ impl Outbound {
             (Phase::Features, ns::STREAM, "features") => {
                 let mut seen = features::read(element);
                 seen.dialback |= self.core.facts.features.as_ref().is_some_and(|declared| declared.dialback);
-                self.choose(seen);
+                self.choose(now, seen);
             }
             (Phase::Proceed, ns::TLS, "proceed") => self.proceed(),
             (Phase::Proceed, ns::TLS, "failure") => {
@@ -52,7 +52,7 @@ impl Outbound {
             (Phase::Sasl, ns::SASL, "success") => self.success(),
             (Phase::Sasl, ns::SASL, "failure") => {
                 let (name, text) = external::read_failure(element);
-                self.external_refused(name, text);
+                self.external_refused(now, name, text);
             }
             (Phase::Sasl, ns::SASL, "challenge") => self.challenged(),
             (Phase::Elements | Phase::Verify, ns::DIALBACK, _) => self.dialback_element(now, element),

@@ -1,0 +1,51 @@
+//! API v1: it only grows. Requests with fields that it does not know are refused, so that a mistyped name never passes for
+//! a change; readers of answers ignore what they do not know.
+
+use axum::{
+    Router,
+    extract::DefaultBodyLimit,
+    routing::{delete, get, post, put},
+};
+
+use crate::Means;
+
+pub mod dto;
+
+pub(crate) mod body;
+pub(crate) mod problem;
+
+mod audit;
+mod contact;
+mod domain;
+mod partner;
+mod setting;
+mod status;
+mod user;
+
+/// Largest request body in octets: PEM roots of a partner fit, escaped.
+const BODY_BYTES_MAX: usize = 1 << 20;
+
+/// The routes.
+pub(crate) fn router() -> Router<Means> {
+    Router::new()
+        .route("/audit", get(audit::list))
+        .route("/audit/verify", get(audit::verify))
+        .route("/contacts", get(contact::list).post(contact::add))
+        .route("/contacts/accept", post(contact::accept))
+        .route("/contacts/block", post(contact::block))
+        .route("/contacts/decline", post(contact::decline))
+        .route("/contacts/end", post(contact::end))
+        .route("/contacts/unblock", post(contact::unblock))
+        .route("/domains", get(domain::list).post(domain::add))
+        .route("/domains/{name}", delete(domain::remove))
+        .route("/invitations", get(contact::invitations))
+        .route("/partners", get(partner::list).post(partner::add))
+        .route("/partners/{domain}", get(partner::show).patch(partner::set).delete(partner::remove))
+        .route("/settings", get(setting::list).patch(setting::set))
+        .route("/settings/{name}", get(setting::show))
+        .route("/status", get(status::show))
+        .route("/users", get(user::list).post(user::add))
+        .route("/users/{address}", get(user::show).patch(user::set).delete(user::remove))
+        .route("/users/{address}/password", put(user::set_password))
+        .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
+}

@@ -1,0 +1,37 @@
+//! What crosses the API, both ways: the types of command line and pages. They are separate from those of policy and store,
+//! which may change without the contract.
+
+mod audit;
+mod contact;
+mod domain;
+mod partner;
+mod problem;
+mod setting;
+mod status;
+mod user;
+
+use serde::{Deserialize, Deserializer, Serialize};
+
+pub use audit::{Audit, AuditVerified};
+pub use contact::{Contact, ContactPair, Invitation};
+pub use domain::{Domain, NewDomain};
+pub use partner::{NewPartner, Partner, PartnerChanged, PartnerChanges};
+pub use problem::{FieldError, FieldWarning, Problem};
+pub use setting::{Setting, Settings, SettingsChanged};
+pub use status::{Listener, Status, Stream};
+pub use user::{DigestChoice, NewPassword, NewUser, User, UserChanges};
+
+/// Part of a list.
+#[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
+pub struct Page<T> {
+    /// The items.
+    pub items: Vec<T>,
+    /// The value of `after` that gives the next part; none at the end.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next: Option<String>,
+}
+
+/// Tells a field that is `null` (to be emptied) from one that is absent (to be left).
+fn present<'de, T: Deserialize<'de>, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Option<T>>, D::Error> {
+    Option::deserialize(deserializer).map(Some)
+}

@@ -1,0 +1,47 @@
+//! Internal domains.
+
+use serde::{Deserialize, Serialize};
+
+/// An internal domain.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+pub struct Domain {
+    /// Id of the row.
+    pub id: String,
+    /// A-labels.
+    pub name: String,
+    /// As people read it.
+    pub display_name: String,
+    /// What serves it, first choice first: `registrar`.
+    pub backends: Vec<String>,
+    /// Revision of its last change.
+    pub revision: u64,
+    /// When it was made.
+    pub created_at: String,
+    /// When it was last changed.
+    pub updated_at: String,
+}
+
+/// A new internal domain.
+#[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct NewDomain {
+    /// Its name.
+    pub name: String,
+    /// What serves it; absent: the built-in registrar.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub backends: Option<Vec<String>>,
+}
+
+impl From<&store::InternalDomain> for Domain {
+    fn from(domain: &store::InternalDomain) -> Self {
+        Self {
+            id: domain.id.to_string(),
+            name: domain.name.as_ascii().to_owned(),
+            display_name: domain.name.as_unicode().to_owned(),
+            backends: domain.backends.iter().map(|backend| backend.as_str().to_owned()).collect(),
+            revision: domain.revision,
+            created_at: domain.created_at.to_string(),
+            updated_at: domain.updated_at.to_string(),
+        }
+    }
+}

@@ -1,0 +1,55 @@
+//! What the server is doing.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+/// The server now.
+#[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(default)]
+pub struct Status {
+    /// Version of the program.
+    pub version: String,
+    /// Revision of the store.
+    pub revision: u64,
+    /// When it started.
+    pub started_at: String,
+    /// What it listens on.
+    pub listeners: Vec<Listener>,
+    /// Live streams with partners.
+    pub streams: Vec<Stream>,
+    /// Addresses registered by internal users.
+    pub registrations: u64,
+    /// Counters of what came in and what became of it, by name.
+    pub ledger: BTreeMap<String, u64>,
+}
+
+/// A place where connections or datagrams are accepted.
+#[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(default)]
+pub struct Listener {
+    /// For what: `xmpp`, `sip`, `api`.
+    pub name: String,
+    /// `tcp`, `udp`, `unix`.
+    pub transport: String,
+    /// Address and port, or path.
+    pub address: String,
+}
+
+/// One stream.
+#[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(default)]
+pub struct Stream {
+    /// Primary domain of the partner.
+    pub partner: String,
+    /// The internal domain.
+    pub local: String,
+    /// The partner's domain.
+    pub remote: String,
+    /// `inbound` or `outbound`: who opened the connection.
+    pub direction: String,
+    /// How the pair was authorised.
+    pub method: String,
+    /// Since when.
+    pub since: String,
+}

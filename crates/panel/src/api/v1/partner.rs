@@ -1,0 +1,158 @@
+//! Partners: list, show, add, change, remove. Policy judges a change whole; nothing is saved while anything is wrong.
+
+use axum::{
+    Json,
+    extract::State,
+    http::{HeaderMap, StatusCode},
+};
+use lexicon::Domain;
+use policy::{FieldError as PolicyError, partner::Checked};
+use store::{StoreError, StoredPartner};
+
+use super::{
+    body::{Body, Expected, Named, Nothing, Parameters, Try, etag},
+    dto::{FieldError, NewPartner, Page, Partner, PartnerChanged, PartnerChanges},
+    problem::Refused,
+};
+use crate::{Means, access::Administrator};
+
+/// How often an unconditional change is repeated on what somebody else has just changed.
+const ATTEMPTS_MAX: u32 = 5;
+/// Partners in a page if the caller does not say, and at most.
+const LIMIT_MAX: usize = 1000;
+
+/// Which partners to list.
+#[derive(Debug, Default, serde::Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct Listing {
+    after: Option<String>,
+    limit: Option<usize>,
+}
+
+pub(crate) async fn list(
+    State(means): State<Means>,
+    Parameters(listing): Parameters<Listing>,
+) -> Result<Json<Page<Partner>>, Refused> {
+    let partners = means.store.partners().await?;
+    let after = listing.after.unwrap_or_default();
+    let mut rest = partners.iter().filter(|stored| *stored.partner.primary_domain.as_ascii() > *after);
+    let items: Vec<_> =
+        rest.by_ref().take(listing.limit.unwrap_or(LIMIT_MAX).clamp(1, LIMIT_MAX)).map(Partner::from).collect();
+    let next = rest.next().and_then(|_| items.last().map(|last| last.primary_domain.clone()));
+    Ok(Json(Page { items, next }))
+}
+
+pub(crate) async fn show(
+    State(means): State<Means>,
+    Named(primary): Named<Domain>,
+) -> Result<(HeaderMap, Json<Partner>), Refused> {
+    let stored = find(&means, &primary).await?;
+    Ok((etag(stored.revision), Json(Partner::from(&stored))))
+}
+
+pub(crate) async fn add(
+    State(means): State<Means>,
+    Administrator(actor): Administrator,
+    Parameters(Try { dry_run }): Parameters<Try>,
+    body: Body,
+) -> Result<(StatusCode, HeaderMap, Json<PartnerChanged>), Refused> {
+    let (new, errors) = body.read::<NewPartner>();
+    let snapshot = means.store.snapshot().await?;
+    let checked = complete(errors, policy::PartnerDraft::from(new).check(snapshot.directory()))?;
+    if dry_run {
+        let changed = changed(Partner::from(&checked.partner), &checked, None, true);
+        return Ok((StatusCode::OK, HeaderMap::new(), Json(changed)));
+    }
+    let stored = means.store.add_partner(&actor, &checked.partner).await?;
+    let changed = changed(Partner::from(&stored), &checked, None, false);
+    Ok((StatusCode::CREATED, etag(stored.revision), Json(changed)))
+}
+
+pub(crate) async fn set(
+    State(means): State<Means>,
+    Administrator(actor): Administrator,
+    Named(primary): Named<Domain>,
+    Parameters(Try { dry_run }): Parameters<Try>,
+    Expected(expected): Expected,
+    body: Body,
+) -> Result<(HeaderMap, Json<PartnerChanged>), Refused> {
+    let (changes, errors) = body.read::<PartnerChanges>();
+    let changes = policy::PartnerChanges::from(changes);
+    let mut attempt = 1;
+    loop {
+        let before = find(&means, &primary).await?;
+        check_revision(&before, expected)?;
+        let snapshot = means.store.snapshot().await?;
+        let checked = complete(errors.clone(), changes.check(&before.partner, snapshot.directory()))?;
+        let affected = affected(&means, &before, &checked).await?;
+        if dry_run {
+            let partner = StoredPartner { partner: checked.partner.clone(), ..before };
+            let answer = changed(Partner::from(&partner), &checked, affected, true);
+            return Ok((etag(partner.revision), Json(answer)));
+        }
+        match means.store.set_partner(&actor, Some(before.revision), &checked.partner).await {
+            Ok(stored) => {
+                let answer = changed(Partner::from(&stored), &checked, affected, false);
+                return Ok((etag(stored.revision), Json(answer)));
+            }
+            Err(StoreError::Conflict { .. }) if expected.is_none() && attempt < ATTEMPTS_MAX => attempt += 1,
+            Err(error) => return Err(error.into()),
+        }
+    }
+}
+
+pub(crate) async fn remove(
+    State(means): State<Means>,
+    Administrator(actor): Administrator,
+    Named(primary): Named<Domain>,
+    Parameters(Nothing {}): Parameters<Nothing>,
+    Expected(expected): Expected,
+) -> Result<StatusCode, Refused> {
+    means.store.remove_partner(&actor, expected, &primary).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+async fn find(means: &Means, primary: &Domain) -> Result<StoredPartner, Refused> {
+    let stored = means.store.partner(primary).await?;
+    stored.ok_or_else(|| Refused::not_found(&format!("partner {primary}")))
+}
+
+fn check_revision(stored: &StoredPartner, expected: Option<u64>) -> Result<(), Refused> {
+    match expected {
+        Some(expected) if expected != stored.revision => {
+            let what = format!("the partner {}", stored.partner.primary_domain);
+            Err(StoreError::Conflict { what, revision: stored.revision }.into())
+        }
+        _ => Ok(()),
+    }
+}
+
+/// What was checked, or the faults of reading and of policy together; a field that could not be read is told once.
+fn complete(mut errors: Vec<FieldError>, checked: Result<Checked, Vec<PolicyError>>) -> Result<Checked, Refused> {
+    let unread: Vec<_> = errors.iter().map(|error| error.field.clone()).collect();
+    match checked {
+        Ok(checked) if errors.is_empty() => return Ok(checked),
+        Ok(_) => {}
+        Err(found) => {
+            let found = found.into_iter().filter(|error| !unread.iter().any(|field| field == error.field));
+            errors.extend(found.map(FieldError::from));
+        }
+    }
+    Err(Refused::fields(errors))
+}
+
+/// How many contacts a change of the partner type affects; none if it does not change.
+async fn affected(means: &Means, before: &StoredPartner, checked: &Checked) -> Result<Option<u64>, Refused> {
+    let (old, new) = (before.partner.partner_type, checked.partner.partner_type);
+    if old == new {
+        return Ok(None);
+    }
+    let contacts = means.store.contacts_of_partner(&before.partner.primary_domain).await?;
+    let affected = contacts.iter().filter(|contact| contact.state.is_affected_by(old, new)).count();
+    Ok(u64::try_from(affected).ok())
+}
+
+fn changed(partner: Partner, checked: &Checked, contacts_affected: Option<u64>, dry_run: bool) -> PartnerChanged {
+    let warnings = checked.warnings.iter().cloned().map(Into::into).collect();
+    PartnerChanged { partner, warnings, contacts_affected, dry_run }
+}

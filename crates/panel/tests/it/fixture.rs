@@ -1,0 +1,116 @@
+//! A served API and a caller.
+
+use std::{path::PathBuf, pin::Pin, sync::Arc};
+
+use http_body_util::{BodyExt as _, Full};
+use hyper::{Request, body::Bytes, client::conn::http1};
+use hyper_util::rt::TokioIo;
+use lexicon::BareJid;
+use panel::{DigestChoice, Live, Means, Running, Status};
+use serde_json::{Value, json};
+use store::{Credential, Store};
+use tempfile::TempDir;
+use tokio::net::UnixStream;
+
+pub(crate) struct Fixture {
+    pub(crate) store: Store,
+    pub(crate) socket: PathBuf,
+    pub(crate) running: Running,
+    _directory: TempDir,
+}
+
+/// What came back.
+#[derive(Debug)]
+pub(crate) struct Answer {
+    pub(crate) status: u16,
+    pub(crate) content_type: String,
+    pub(crate) etag: Option<String>,
+    pub(crate) body: Value,
+}
+
+impl Answer {
+    /// `field code` of all errors, or of all warnings.
+    pub(crate) fn codes(&self, list: &str) -> Vec<String> {
+        let entries = self.body[list].as_array().cloned().unwrap_or_default();
+        let text = |entry: &Value, key: &str| entry[key].as_str().unwrap().to_owned();
+        entries.iter().map(|entry| format!("{} {}", text(entry, "field"), text(entry, "code"))).collect()
+    }
+}
+
+struct Idle;
+
+impl Live for Idle {
+    fn status(&self) -> Pin<Box<dyn Future<Output = Status> + Send + '_>> {
+        Box::pin(async { Status { registrations: 3, ..Status::default() } })
+    }
+}
+
+/// Stands for the digest of the binary: shows what was asked for.
+fn credentials(user: &BareJid, password: &str, choice: DigestChoice) -> Vec<Credential> {
+    let credential = |algorithm: &str| Credential {
+        algorithm: algorithm.to_owned(),
+        realm: user.domain().to_string(),
+        ha1: format!("{algorithm}:{}", password.len()),
+    };
+    match choice {
+        DigestChoice::Sha256Md5 => vec![credential("SHA-256"), credential("MD5")],
+        DigestChoice::Md5 => vec![credential("MD5")],
+    }
+}
+
+impl Fixture {
+    /// Nothing configured.
+    pub(crate) async fn empty() -> Self {
+        let directory = tempfile::tempdir().unwrap();
+        let data = directory.path().join("data");
+        let store = Store::open(data.join("legation.db")).await.unwrap();
+        let socket = data.join("legation.sock");
+        let means = Means { store: store.clone(), credentials, live: Arc::new(Idle) };
+        let running = panel::start(&socket, means).await.unwrap();
+        Self { store, socket, running, _directory: directory }
+    }
+
+    /// contoso.example inside with alice, and the partner fabrikam.example.
+    pub(crate) async fn new() -> Self {
+        let fixture = Self::empty().await;
+        for (path, body) in [
+            ("/domains", json!({ "name": "contoso.example" })),
+            ("/users", json!({ "address": "alice@contoso.example", "password": "secret" })),
+            ("/partners", json!({ "primary_domain": "fabrikam.example" })),
+        ] {
+            let answer = fixture.call("POST", path, body).await;
+            assert_eq!(answer.status, 201, "{answer:?}");
+        }
+        fixture
+    }
+
+    pub(crate) async fn get(&self, path: &str) -> Answer {
+        self.send("GET", path, &[], String::new()).await
+    }
+
+    pub(crate) async fn call(&self, method: &str, path: &str, body: Value) -> Answer {
+        self.send(method, path, &[], body.to_string()).await
+    }
+
+    pub(crate) async fn call_if(&self, method: &str, path: &str, etag: &str, body: Value) -> Answer {
+        self.send(method, path, &[("if-match", etag)], body.to_string()).await
+    }
+
+    /// One request on a connection of its own.
+    pub(crate) async fn send(&self, method: &str, path: &str, headers: &[(&str, &str)], body: String) -> Answer {
+        let stream = UnixStream::connect(&self.socket).await.unwrap();
+        let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await.unwrap();
+        tokio::spawn(connection);
+        let mut request = Request::builder().method(method).uri(format!("/api/v1{path}")).header("host", "localhost");
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        let response = sender.send_request(request.body(Full::new(Bytes::from(body))).unwrap()).await.unwrap();
+        let header = |name: &str| response.headers().get(name).map(|value| value.to_str().unwrap().to_owned());
+        let (status, etag) = (response.status().as_u16(), header("etag"));
+        let content_type = header("content-type").unwrap_or_default();
+        let bytes = response.into_body().collect().await.unwrap().to_bytes();
+        let body = if bytes.is_empty() { Value::Null } else { serde_json::from_slice(&bytes).unwrap() };
+        Answer { status, content_type, etag, body }
+    }
+}

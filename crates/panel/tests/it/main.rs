@@ -1,0 +1,10 @@
+//! API v1 over a real Unix socket, against a real store.
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod contact;
+mod fixture;
+mod partner;
+mod request;
+mod rows;
+mod setting;
+mod user;

@@ -157,3 +157,39 @@ pub(crate) fn write(writer: &mut XmlWriter, condition: Condition, text: &str) {
     }
     writer.end();
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::xml::Batch;
+
+    #[test]
+    fn conditions_are_the_25_of_the_standard() {
+        assert_eq!(Condition::ALL.len(), 25);
+        for condition in Condition::ALL {
+            assert_eq!(Condition::from_name(condition.as_str()), Some(*condition));
+        }
+        assert_eq!(Condition::from_name("Bad-Format"), None);
+    }
+
+    /// RFC 6120 §4.9.4: an application's own condition stands beside that of the standard.
+    #[test]
+    fn reads_the_condition_and_text_of_the_standard_only() {
+        let batch = Batch::from_xml(
+            "<error xmlns='http://etherx.jabber.org/streams'><escape-your-data xmlns='http://example.org/ns'/>\
+             <text xmlns='http://example.org/ns'>no</text><not-well-formed xmlns='urn:ietf:params:xml:ns:xmpp-streams'/>\
+             <text xml:lang='en' xmlns='urn:ietf:params:xml:ns:xmpp-streams'> Some special text </text></error>",
+        )
+        .unwrap();
+        let error = read(batch.element(0));
+        assert_eq!((error.condition(), &*error.text), (Condition::NotWellFormed, "Some special text"));
+        let empty = Batch::from_xml("<error xmlns='http://etherx.jabber.org/streams'/>").unwrap();
+        assert_eq!(read(empty.element(0)).condition(), Condition::UndefinedCondition);
+    }
+
+    #[test]
+    fn the_words_of_a_peer_are_shortened() {
+        let kept = peer_text(&"ü".repeat(2 * PEER_TEXT_CHARS_MAX));
+        assert_eq!(kept.chars().count(), PEER_TEXT_CHARS_MAX);
+    }
+}

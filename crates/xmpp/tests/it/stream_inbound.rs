@@ -354,6 +354,23 @@ fn a_change_of_policy_closes_the_stream_that_it_no_longer_permits() {
 }
 
 #[test]
+fn a_change_of_policy_ends_tls_that_is_no_longer_supported() {
+    let pair = pair("contoso.example", "fabrikam.example");
+    let mut script = Script::inbound_in_tls(Ok(rules(TlsUse::Required, SASL)), Ok("fabrikam.example"));
+    script.say(AUTH).say(HEADER).hear();
+    let mut pinned = rules(TlsUse::Required, SASL);
+    script.input(Input::PairRules(&pair, Ok(pinned.clone())));
+    assert!(script.closed.is_none());
+    script.input(Input::PairRules(&pair, Ok(rules(TlsUse::NotSupported, SASL))));
+    assert_eq!(script.failure(), &StreamFailure::Refused(Refusal::RulesChanged));
+    let mut script = Script::inbound_in_tls(Ok(rules(TlsUse::Required, SASL)), Ok("fabrikam.example"));
+    script.say(AUTH).say(HEADER).hear();
+    pinned.certificate = Err(CertificateFault::PinMismatch);
+    script.input(Input::PairRules(&pair, Ok(pinned)));
+    assert_eq!(script.failure(), &StreamFailure::Refused(Refusal::RulesChanged));
+}
+
+#[test]
 fn a_change_of_policy_takes_one_pair_of_several() {
     let mut script = Script::inbound_open();
     let second = pair("contoso.example", "rooms.fabrikam.example");

@@ -291,6 +291,8 @@ fn another_domain_of_ours_may_use_the_stream() {
             if *pair == second && &*error.name == "item-not-found"),
         "{outputs:?}"
     );
+    script.input(Input::Send(&second, Bytes::from_static(b"<message/>")));
+    assert!(matches!(&script.outputs()[..], [Output::Unsent(pair, _)] if *pair == second));
     script.input(Input::AddPair(pair("contoso.example", "tailspin.example")));
     assert!(matches!(&script.outputs()[..], [Output::PairFailed(_, StreamFailure::PairNotTaken)]));
     assert!(script.closed.is_none());

@@ -85,7 +85,7 @@ pub struct ContactFilter {
 }
 
 impl Store {
-    /// A page of the contacts that have not ended.
+    /// A page of the contacts that have not ended; one with nothing but a pending invitation has revision 0.
     pub async fn contacts(&self, filter: &ContactFilter) -> Result<Vec<Contact>, StoreError> {
         row::page(&mut *self.core.readers.acquire().await?, filter).await
     }
@@ -233,13 +233,15 @@ pub(crate) async fn open(
     Ok((after, true))
 }
 
-/// Ends all contacts of an internal user, blocks too, and removes their invitations.
+/// Ends all contacts of an internal user, blocks and invitations too.
 pub(crate) async fn end_all(change: &mut Change<'_>, internal: &BareJid) -> Result<(), StoreError> {
+    // An invitation gets the row of an ended contact, by which those who follow learn of its end.
+    for partner in invitation::pending_of(change.connection(), internal).await? {
+        let contact = current(change, internal, &partner).await?;
+        row::upsert(change.connection(), &contact).await?;
+        invitation::remove(change.connection(), internal, &partner).await?;
+    }
     let (revision, now) = (change.revision(), change.now());
-    sqlx::query("DELETE FROM invitation WHERE internal = $1")
-        .bind(internal.to_string())
-        .execute(change.connection())
-        .await?;
     let ended = sqlx::query(
         "UPDATE contact SET added = FALSE, written = FALSE, authorised = FALSE, blocked = FALSE, revision = $1, \
          updated_at = $2 WHERE internal = $3",
@@ -307,9 +309,7 @@ async fn save(
     let is_new = before.revision == 0;
     let forms = ((!is_new).then(|| row::audit_form(&before)), row::audit_form(&Contact { state, ..before.clone() }));
     let after = stamp(&change, Contact { state, ..before });
-    if !(is_new && state.is_stranger()) {
-        row::upsert(change.connection(), &after).await?;
-    }
+    row::upsert(change.connection(), &after).await?;
     change.touch(Topic::Contacts);
     let subject = format!("{} {}", after.internal, after.partner);
     change.audit(actor, action, &subject, forms.0, Some(forms.1)).await?;

@@ -50,12 +50,17 @@ impl Store {
             "SELECT id, internal, partner, created_at FROM invitation \
              WHERE created_at > $1 AND ($2 = '' OR internal = $2) ORDER BY created_at, id",
         )
-        .bind((entropy::now() - AGE_MAX).as_millis())
+        .bind(oldest(entropy::now()))
         .bind(internal.map(ToString::to_string).unwrap_or_default())
         .fetch_all(&self.core.readers)
         .await?;
         rows.iter().map(Invitation::try_from).collect()
     }
+}
+
+/// Invitations of this moment, in milliseconds, or before have ended.
+pub(crate) fn oldest(now: Timestamp) -> i64 {
+    (now - AGE_MAX).as_millis()
 }
 
 /// Keeps an invitation within the limits.
@@ -65,10 +70,7 @@ pub(crate) async fn record(
     partner: &BareJid,
 ) -> Result<InvitationOutcome, StoreError> {
     let now = change.now();
-    sqlx::query("DELETE FROM invitation WHERE created_at <= $1")
-        .bind((now - AGE_MAX).as_millis())
-        .execute(change.connection())
-        .await?;
+    sqlx::query("DELETE FROM invitation WHERE created_at <= $1").bind(oldest(now)).execute(change.connection()).await?;
     let partner_id = sqlx::query("SELECT partner_id FROM partner_domain WHERE domain = $1")
         .bind(partner.domain().as_ascii())
         .fetch_optional(change.connection())
@@ -127,6 +129,18 @@ pub(crate) async fn is_pending(
         .fetch_optional(connection)
         .await?;
     Ok(row.is_some())
+}
+
+/// Partner's users whose invitations wait for this internal user.
+pub(crate) async fn pending_of(
+    connection: &mut SqliteConnection,
+    internal: &BareJid,
+) -> Result<Vec<BareJid>, StoreError> {
+    let rows = sqlx::query("SELECT id, internal, partner, created_at FROM invitation WHERE internal = $1")
+        .bind(internal.to_string())
+        .fetch_all(connection)
+        .await?;
+    rows.iter().map(|row| Invitation::try_from(row).map(|invitation| invitation.partner)).collect()
 }
 
 /// Removes the invitation of this pair.

@@ -6,8 +6,9 @@ use sqlx::{Row as _, SqliteConnection, sqlite::SqliteRow};
 
 use super::{CONTACT_PAGE_MAX, Contact, ContactFilter, InvitedBy};
 use crate::{
-    StoreError,
+    StoreError, entropy,
     head::{signed, unsigned},
+    invitation,
 };
 
 pub(super) async fn page(
@@ -20,10 +21,16 @@ pub(super) async fn page(
         None => Default::default(),
     };
     let rows = sqlx::query(
-        "SELECT c.*, \
-         EXISTS (SELECT 1 FROM invitation i WHERE i.internal = c.internal AND i.partner = c.partner) AS invited \
-         FROM contact c WHERE (added OR written OR authorised OR blocked) \
-         AND ($1 = '' OR internal = $1) AND ($2 = '' OR partner = $2) \
+        "SELECT * FROM ( \
+         SELECT c.id, c.internal, c.partner, c.added, c.written, c.authorised, c.blocked, c.invited_by, c.revision, \
+         c.created_at, c.updated_at, i.id IS NOT NULL AS invited FROM contact c \
+         LEFT JOIN invitation i ON i.internal = c.internal AND i.partner = c.partner AND i.created_at > $6 \
+         WHERE c.added OR c.written OR c.authorised OR c.blocked OR i.id IS NOT NULL \
+         UNION ALL \
+         SELECT i.id, i.internal, i.partner, FALSE, FALSE, FALSE, FALSE, 'partner', 0, i.created_at, i.created_at, TRUE \
+         FROM invitation i LEFT JOIN contact c ON c.internal = i.internal AND c.partner = i.partner \
+         WHERE i.created_at > $6 AND c.id IS NULL) AS listed \
+         WHERE ($1 = '' OR internal = $1) AND ($2 = '' OR partner = $2) \
          AND (internal > $3 OR (internal = $3 AND partner > $4)) ORDER BY internal, partner LIMIT $5",
     )
     .bind(text(filter.internal.as_ref()))
@@ -31,6 +38,7 @@ pub(super) async fn page(
     .bind(internal)
     .bind(partner)
     .bind(i64::from(filter.limit.min(CONTACT_PAGE_MAX)))
+    .bind(invitation::oldest(entropy::now()))
     .fetch_all(connection)
     .await?;
     rows.iter().map(Contact::try_from).collect()

@@ -91,7 +91,9 @@ async fn a_declined_invitation_can_be_repeated() {
     let (alice, juliet) = (jid(ALICE), jid(JULIET));
     fixture.store.invitation_received(&alice, &juliet).await.unwrap();
     fixture.store.decline_invitation(&actor(), &alice, &juliet).await.unwrap();
-    assert_eq!(fixture.store.contact(&alice, &juliet).await.unwrap(), None);
+    let told = fixture.store.contacts_since(0).await.unwrap().pop().unwrap();
+    assert!(told.state.is_stranger(), "those who follow learn of it");
+    assert!(fixture.store.contacts(&ContactFilter { limit: 9, ..Default::default() }).await.unwrap().is_empty());
     assert_eq!(fixture.store.invitation_received(&alice, &juliet).await.unwrap(), InvitationOutcome::Recorded);
 }
 
@@ -188,4 +190,17 @@ async fn the_contacts_of_a_partner_are_those_of_all_its_domains() {
     }
     let contacts = fixture.store.contacts_of_partner(&domain("fabrikam.example")).await.unwrap();
     assert_eq!(contacts.len(), 2);
+}
+
+#[tokio::test]
+async fn contacts_are_listed_with_their_pending_invitations() {
+    let fixture = Fixture::new().await;
+    let (alice, juliet) = (jid(ALICE), jid(JULIET));
+    fixture.store.invitation_received(&alice, &juliet).await.unwrap();
+    fixture.store.invitation_received(&alice, &jid("romeo@fabrikam.example")).await.unwrap();
+    fixture.store.contact_written(&alice, &juliet).await.unwrap();
+    let filter = ContactFilter { internal: Some(alice), limit: 9, ..Default::default() };
+    let listed = fixture.store.contacts(&filter).await.unwrap();
+    let states: Vec<_> = listed.iter().map(|contact| format!("{}: {}", contact.partner, contact.state)).collect();
+    assert_eq!(states, ["juliet@fabrikam.example: written, invited", "romeo@fabrikam.example: invited"]);
 }

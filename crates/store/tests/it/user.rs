@@ -56,6 +56,8 @@ async fn a_new_user_of_an_old_address_inherits_nothing() {
     assert!(user.credentials.is_empty());
     assert!(fixture.store.contact(&alice, &juliet).await.unwrap().unwrap().state.is_stranger());
     assert!(fixture.store.invitations(None).await.unwrap().is_empty());
+    let told = fixture.store.contacts_since(0).await.unwrap();
+    assert!(told.len() == 2 && told.iter().all(|contact| contact.state.is_stranger()), "{told:?}");
 }
 
 #[tokio::test]

@@ -13,4 +13,4 @@ mod shard;
 mod sip;
 
 pub use counters::{Ledger, Snapshot};
-pub use running::{GatewayConfig, GatewayError, Registration, Running, start};
+pub use running::{GatewayConfig, GatewayError, Monitor, Registration, Running, start};

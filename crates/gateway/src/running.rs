@@ -102,6 +102,38 @@ impl Running {
         &self.tcp
     }
 
+    /// For those who only look.
+    pub fn monitor(&self) -> Monitor {
+        Monitor { counters: Arc::clone(&self.counters), questions: self.questions.clone() }
+    }
+
+    /// What was counted since the start.
+    pub fn counters(&self) -> Snapshot {
+        self.counters.snapshot()
+    }
+
+    /// Who is registered, by address; empty once the gateway has stopped.
+    pub async fn registrations(&self) -> Vec<Registration> {
+        self.monitor().registrations().await
+    }
+
+    /// Answers what is undecided, closes connections and waits for the end.
+    pub async fn stop(self) {
+        self.stop.send_replace(true);
+        if let Err(error) = self.shard.await {
+            tracing::error!(%error, "the gateway did not end cleanly");
+        }
+    }
+}
+
+/// Looks at a gateway without holding it.
+#[derive(Clone, Debug)]
+pub struct Monitor {
+    counters: Arc<Counters>,
+    questions: mpsc::Sender<Question>,
+}
+
+impl Monitor {
     /// What was counted since the start.
     pub fn counters(&self) -> Snapshot {
         self.counters.snapshot()
@@ -113,14 +145,6 @@ impl Running {
         match self.questions.send(Question::Registrations(reply)).await {
             Ok(()) => answer.await.unwrap_or_default(),
             Err(_) => Vec::new(),
-        }
-    }
-
-    /// Answers what is undecided, closes connections and waits for the end.
-    pub async fn stop(self) {
-        self.stop.send_replace(true);
-        if let Err(error) = self.shard.await {
-            tracing::error!(%error, "the gateway did not end cleanly");
         }
     }
 }

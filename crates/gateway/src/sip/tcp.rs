@@ -7,6 +7,7 @@
 use std::{
     collections::HashMap,
     net::IpAddr,
+    pin::pin,
     sync::{
         Arc, Mutex, PoisonError,
         atomic::{AtomicU64, Ordering},
@@ -96,13 +97,22 @@ async fn serve(
 ) {
     let _ = stream.set_nodelay(true);
     let (reader, writer) = stream.into_split();
+    let mut writing = pin!(write(writer, queue));
+    let mut broken = false;
     let defect = tokio::select! {
         defect = read(reader, flow, &arrivals) => defect,
-        () = write(writer, queue) => None,
+        () = &mut writing => {
+            broken = true;
+            None
+        }
         _ = stop.wait_for(|stop| *stop) => None,
     };
     drop(place);
     let _ = arrivals.send(Arrival::Closed { flow, defect }).await;
+    if !broken {
+        // What is queued still goes out, and the answer to a defect; it ends when the shard has dropped its end.
+        let _ = timeout(WRITE_MAX, writing).await;
+    }
 }
 
 /// Reads frames until the end, an error, or bytes that cannot be framed.

@@ -1,0 +1,10 @@
+//! The gateway on loopback sockets, with scripted SIP endpoints and a scripted other end of the link.
+
+mod contact_rules;
+mod from_partners;
+mod from_users;
+mod hostile;
+mod partner;
+mod phone;
+mod registration;
+mod scene;

@@ -87,7 +87,8 @@ impl FromStr for Target {
 pub struct DnsConfig {
     /// Name servers, each asked by UDP and, when an answer is too long, by TCP. None: those of the operating system.
     pub name_servers: Vec<SocketAddr>,
-    /// Domains whose targets are known without asking.
+    /// Domains whose targets are known without asking. A target that is named itself here has the addresses listed for
+    /// it, with the port of the target.
     pub overrides: BTreeMap<Domain, Vec<Target>>,
     /// How long one question to one server may take; zero: 3 s. Every question is tried twice.
     pub timeout: Duration,
@@ -152,6 +153,10 @@ impl Resolver {
     pub async fn addresses(&self, target: &Target) -> Result<Vec<SocketAddr>, DnsError> {
         if let Ok(ip) = target.host.parse::<IpAddr>() {
             return Ok(vec![SocketAddr::new(ip, target.port)]);
+        }
+        if let Some(known) = Domain::parse(&target.host).ok().and_then(|host| self.overrides.get(&host)) {
+            let addresses = known.iter().filter_map(|known| known.host.parse().ok());
+            return Ok(addresses.map(|ip| SocketAddr::new(ip, target.port)).collect());
         }
         let found = self.client.lookup_ip(name(&target.host)?).await.map_err(|error| failure(&error))?;
         let addresses: Vec<_> = found.iter().map(|ip| SocketAddr::new(ip, target.port)).collect();

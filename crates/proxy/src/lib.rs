@@ -1,1 +1,169 @@
-//! proxy
+//! The role at the edge: streams with partners' servers on one side, the link to the inside on the other.
+//!
+//! * [`listener`](self) accepts connections; each one has a task that drives an `xmpp::stream` machine through a pump.
+//! * Stanzas of an authorised pair go over the link; a refusal comes back as the one error to the partner.
+//! * Stanzas from the inside go to the route of their pair: a queue, a back-off, and a stream that is made when needed.
+//!   They are settled when they were written to an authorised stream.
+//! * Dialback keys are verified on connections of their own.
+//! * Policy is asked whenever a pair is judged, and again for every live stream when a newer snapshot is published.
+//!
+//! The proxy has no database and knows no contact, no internal user and no SIP. Nothing here dials a domain that is on no
+//! enabled partner.
+
+mod admission;
+mod edge;
+mod failure;
+mod inbound;
+mod ledger;
+mod listener;
+mod outbound;
+mod pump;
+mod routes;
+mod status;
+mod verify;
+
+use std::{net::SocketAddr, sync::Arc, time::Duration};
+
+use arc_swap::ArcSwap;
+use link::{LinkEnd, Snapshots};
+use net::{
+    dns::{DnsConfig, Resolver, ResolverError},
+    listen::{ListenError, listen},
+    tls::{CertificateFileError, CertificateFiles, Identities, Tls, TlsError},
+};
+use tokio::{
+    net::TcpListener,
+    sync::{mpsc, watch},
+    time::timeout,
+};
+
+pub use ledger::{Column, Ledger};
+pub use status::StreamStatus;
+
+use crate::{edge::Edge, ledger::Counters, status::Streams};
+
+/// What inbound streams have told the routes and these have not heard yet.
+const TO_ROUTES_MAX: usize = 1024;
+
+/// How long a stop waits for streams to close in order.
+const STOP_TIMEOUT: Duration = Duration::from_secs(8);
+
+/// What a proxy needs to start. All else is policy and comes with the snapshot.
+#[derive(Clone, Debug, Default)]
+pub struct ProxyConfig {
+    /// Addresses to listen on; port 0 lets the kernel choose.
+    pub listen: Vec<SocketAddr>,
+    /// Certificates with their keys; the first is shown when no other fits. Without one TLS is not offered.
+    pub certificates: Vec<CertificateFiles>,
+    /// Name servers and static overrides.
+    pub dns: DnsConfig,
+}
+
+/// Why a proxy does not start. Each text is a sentence for the operator.
+#[derive(Debug, thiserror::Error)]
+pub enum ProxyError {
+    /// A certificate or key cannot be used.
+    #[error(transparent)]
+    Certificate(#[from] CertificateFileError),
+    /// An address cannot be listened on.
+    #[error(transparent)]
+    Listen(#[from] ListenError),
+    /// The publisher of policy ended before it published any.
+    #[error("the proxy got no policy to work by")]
+    NoSnapshot,
+    /// The system's name servers cannot be used.
+    #[error(transparent)]
+    Resolver(#[from] ResolverError),
+    /// TLS cannot be set up.
+    #[error(transparent)]
+    Tls(#[from] TlsError),
+}
+
+/// Starts a proxy: reads its certificates, waits for the first snapshot, then listens. Needs a tokio runtime.
+pub async fn start(config: ProxyConfig, mut snapshots: Snapshots, link: LinkEnd) -> Result<Running, ProxyError> {
+    let tls = Tls::new(Identities::load(&config.certificates)?)?;
+    let resolver = Resolver::new(config.dns)?;
+    let first = snapshots.wait_for(Option::is_some).await.map_err(|_| ProxyError::NoSnapshot)?.clone();
+    let first = first.ok_or(ProxyError::NoSnapshot)?;
+    let listeners = config.listen.iter().map(|address| listen(*address)).collect::<Result<Vec<_>, _>>()?;
+    let addresses = listeners.iter().map(TcpListener::local_addr).collect::<Result<Vec<_>, _>>();
+    let addresses = addresses.map_err(|source| ListenError::of(([0, 0, 0, 0], 0).into(), source))?;
+
+    let (stop, stopping) = watch::channel(false);
+    let (alive, ended) = mpsc::channel(1);
+    let edge = Arc::new(Edge::new(tls, resolver, snapshots, first, stopping, alive));
+    let LinkEnd { link, inbox } = link;
+    let (to_routes, heard) = mpsc::channel(TO_ROUTES_MAX);
+    tokio::spawn(routes::run(Arc::clone(&edge), inbox, heard));
+    for listener in listeners {
+        tokio::spawn(listener::run(Arc::clone(&edge), listener, link.clone(), to_routes.clone()));
+    }
+    let monitor = Monitor { counters: Arc::clone(&edge.counters), streams: Arc::clone(&edge.streams) };
+    let tls = Arc::clone(&edge.tls);
+    for address in &addresses {
+        tracing::info!(%address, "listening for partners");
+    }
+    Ok(Running { addresses, monitor, tls, certificates: config.certificates, stop, ended })
+}
+
+/// A proxy at work. Dropping it stops the proxy without waiting.
+pub struct Running {
+    addresses: Vec<SocketAddr>,
+    monitor: Monitor,
+    tls: Arc<ArcSwap<Tls>>,
+    certificates: Vec<CertificateFiles>,
+    stop: watch::Sender<bool>,
+    ended: mpsc::Receiver<()>,
+}
+
+impl Running {
+    /// The addresses listened on, with their real ports.
+    pub fn addresses(&self) -> &[SocketAddr] {
+        &self.addresses
+    }
+
+    /// For those who only look.
+    pub fn monitor(&self) -> Monitor {
+        self.monitor.clone()
+    }
+
+    /// Reads the certificate files again, for connections from now on. After an error the old ones stay in use.
+    pub fn reload_certificates(&self) -> Result<(), ProxyError> {
+        let tls = Tls::new(Identities::load(&self.certificates)?)?;
+        self.tls.store(Arc::new(tls));
+        Ok(())
+    }
+
+    /// Stops: listens no more, closes every stream with `system-shutdown`, refuses what waits. Returns when all tasks
+    /// have ended, after at most 8 s. The final ledger is the answer.
+    pub async fn stop(self) -> Ledger {
+        let Self { monitor, stop, mut ended, .. } = self;
+        let _ = stop.send(true);
+        let _ = timeout(STOP_TIMEOUT, ended.recv()).await;
+        monitor.ledger()
+    }
+}
+
+/// Looks at a proxy without holding it.
+#[derive(Clone)]
+pub struct Monitor {
+    counters: Arc<Counters>,
+    streams: Arc<Streams>,
+}
+
+impl Monitor {
+    /// What became of every stanza so far.
+    pub fn ledger(&self) -> Ledger {
+        self.counters.ledger()
+    }
+
+    /// The live connections with their authorised pairs.
+    pub fn streams(&self) -> Vec<StreamStatus> {
+        self.streams.list()
+    }
+
+    /// Connections that were dropped because too many were half open.
+    pub fn connections_refused(&self) -> u64 {
+        self.counters.crowded()
+    }
+}

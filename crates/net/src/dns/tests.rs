@@ -147,6 +147,9 @@ async fn an_override_is_not_asked_about() {
     assert_eq!(resolver.targets(&domain, &mut || 0).await.unwrap(), [target]);
     let found = resolver.locate(&domain, None, &|_| true, &mut || 0).await.unwrap();
     assert_eq!(found, ["127.0.0.1:15269".parse::<SocketAddr>().unwrap()]);
+    let via = "fabrikam.example:7".parse().unwrap();
+    let found = resolver.locate(&domain, Some(&via), &|_| true, &mut || 0).await.unwrap();
+    assert_eq!(found, ["127.0.0.1:7".parse::<SocketAddr>().unwrap()], "the port of whom is asked for counts");
 }
 
 #[test]

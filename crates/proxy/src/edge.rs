@@ -1,0 +1,192 @@
+//! What all connections of a proxy share, and how a pair is judged.
+
+use std::{
+    collections::BTreeMap,
+    net::SocketAddr,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+
+use arc_swap::ArcSwap;
+use lexicon::{CertificateFault, ChainVerdict, Direction, Domain, DomainPair, Method, Now};
+use link::Snapshots;
+use net::{
+    dns::{DnsError, Resolver, Target},
+    tls::{PeerChain, Roots, Tls, judge},
+};
+use policy::{EdgeSnapshot, Partner, Requirement, Settings, TrustRoots, snapshot::PairRefusal};
+use tokio::sync::{mpsc, watch};
+use xmpp::stream::{PairRules, Refusal, Secret, StreamLimits, TlsUse};
+
+use crate::{
+    admission::{Admission, StreamPlace},
+    ledger::Counters,
+    status::Streams,
+};
+
+/// From our closing tag to the peer's, and for the last bytes to leave.
+pub(crate) const CLOSE_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Pairs on one stream.
+const PAIRS_MAX: usize = 64;
+
+/// Bytes that a stream holds for its socket before it takes no more.
+pub(crate) const WRITE_BYTES_MAX: usize = 256 << 10;
+
+pub(crate) struct Edge {
+    pub(crate) tls: Arc<ArcSwap<Tls>>,
+    pub(crate) resolver: Resolver,
+    pub(crate) admission: Arc<Admission>,
+    pub(crate) counters: Arc<Counters>,
+    pub(crate) streams: Arc<Streams>,
+    pub(crate) snapshots: Snapshots,
+    /// What was published first: a publisher never takes policy back.
+    first: Arc<EdgeSnapshot>,
+    roots: Mutex<BTreeMap<Domain, (TrustRoots, Roots)>>,
+    /// The method of each pair's last success, to notice a weaker one.
+    last_methods: Mutex<BTreeMap<DomainPair, Method>>,
+    /// True once the proxy stops.
+    pub(crate) stopping: watch::Receiver<bool>,
+    /// Every task holds the edge, so its channel closes when the last task has ended.
+    _alive: mpsc::Sender<()>,
+}
+
+impl Edge {
+    pub(crate) fn new(
+        tls: Tls,
+        resolver: Resolver,
+        snapshots: Snapshots,
+        first: Arc<EdgeSnapshot>,
+        stopping: watch::Receiver<bool>,
+        alive: mpsc::Sender<()>,
+    ) -> Self {
+        Self {
+            tls: Arc::new(ArcSwap::from_pointee(tls)),
+            resolver,
+            admission: Arc::default(),
+            counters: Arc::default(),
+            streams: Arc::default(),
+            snapshots,
+            first,
+            roots: Mutex::default(),
+            last_methods: Mutex::default(),
+            stopping,
+            _alive: alive,
+        }
+    }
+
+    /// The newest policy.
+    pub(crate) fn snapshot(&self) -> Arc<EdgeSnapshot> {
+        self.snapshots.borrow().clone().unwrap_or_else(|| Arc::clone(&self.first))
+    }
+
+    /// The bounds of a stream that begins now.
+    pub(crate) fn limits(&self) -> StreamLimits {
+        limits_of(self.snapshot().settings())
+    }
+
+    /// The secret of dialback keys.
+    pub(crate) fn secret(&self) -> Secret {
+        Secret::new(self.snapshot().dialback_secret().reveal())
+    }
+
+    /// Whether the proxy stops.
+    pub(crate) fn is_stopping(&self) -> bool {
+        *self.stopping.borrow()
+    }
+
+    /// The rules for `pair` on a connection whose peer showed `chain`.
+    pub(crate) fn rules(&self, pair: &DomainPair, chain: Option<&PeerChain>, now: Now) -> Result<PairRules, Refusal> {
+        if self.is_stopping() {
+            return Err(Refusal::Shutdown);
+        }
+        let snapshot = self.snapshot();
+        if snapshot.is_internal(&pair.remote) {
+            return Err(Refusal::OwnDomain);
+        }
+        let partner = snapshot.judge(pair).map_err(|refusal| match refusal {
+            PairRefusal::NotInternal(_) => Refusal::HostUnknown,
+            PairRefusal::NotAPartner(_) => Refusal::PartnerUnknown,
+            PairRefusal::Disabled(_) => Refusal::PartnerDisabled,
+        })?;
+        let row = partner.row();
+        Ok(PairRules {
+            tls: match row.negotiation.tls {
+                Requirement::Required => TlsUse::Required,
+                Requirement::Optional => TlsUse::Optional,
+                Requirement::NotSupported => TlsUse::NotSupported,
+            },
+            methods: row.methods,
+            dialback: row.negotiation.dialback,
+            certificate: self.certificate(partner, chain, now),
+        })
+    }
+
+    fn certificate(&self, partner: &Partner, chain: Option<&PeerChain>, now: Now) -> ChainVerdict {
+        let chain = chain.ok_or(CertificateFault::Missing)?;
+        let pins: Vec<_> = partner.pins.iter().map(|pin| pin.0).collect();
+        judge(chain, &self.roots(partner), now.wall, &pins)
+    }
+
+    /// The partner's roots, read once for each text.
+    fn roots(&self, partner: &Partner) -> Roots {
+        let TrustRoots::Pem(text) = &partner.trust_roots else { return Roots::system() };
+        let mut cache = self.roots.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((of, roots)) = cache.get(&partner.primary_domain) {
+            if *of == partner.trust_roots {
+                return roots.clone();
+            }
+        }
+        let roots = Roots::from_pem(text).unwrap_or_else(|error| {
+            tracing::warn!(partner = %partner.primary_domain, %error, "the partner's trust_roots cannot be used");
+            Roots::none()
+        });
+        cache.insert(partner.primary_domain.clone(), (partner.trust_roots.clone(), roots.clone()));
+        roots
+    }
+
+    /// A place among the stanza connections of the partner behind `remote`; none at the limit, or without a partner.
+    pub(crate) fn place(&self, remote: &Domain, direction: Direction) -> Option<StreamPlace> {
+        let snapshot = self.snapshot();
+        let settings = snapshot.settings();
+        let partner = snapshot.partner_of(remote)?;
+        let limit = partner.connection_limit.map_or(settings.partner_connection_limit, u64::from);
+        self.admission.stream(&partner.primary_domain, direction, limit, settings.connection_limit)
+    }
+
+    /// The addresses of the server for `remote`: of the partner's proxy FQDN when it has one, else by SRV.
+    pub(crate) async fn locate(&self, remote: &Domain) -> Result<Vec<SocketAddr>, DnsError> {
+        let snapshot = self.snapshot();
+        let partner = snapshot.partner_of(remote);
+        let via = partner.and_then(|partner| partner.proxy_fqdn.as_ref());
+        let via = via.map(|fqdn| Target { host: fqdn.host.as_ascii().to_owned(), port: fqdn.port() });
+        let permits = |address| snapshot.settings().allow_private_targets.permits(address);
+        self.resolver.locate(remote, via.as_ref(), &permits, &mut net::entropy::number).await
+    }
+
+    /// Notes a success, and says in the log when it is weaker than the pair's last one.
+    pub(crate) fn authorised(&self, number: u64, pair: &DomainPair, method: Method, direction: Direction) {
+        self.streams.authorise(number, pair, method);
+        let mut last_methods = self.last_methods.lock().unwrap_or_else(PoisonError::into_inner);
+        let last = last_methods.insert(pair.clone(), method);
+        drop(last_methods);
+        tracing::info!(stream = number, %direction, local = %pair.local, remote = %pair.remote, %method, "authorised");
+        if let Some(downgrade) = policy::negotiation::downgrade(last, method) {
+            let event = downgrade.as_str();
+            tracing::warn!(stream = number, remote = %pair.remote, event, "a weaker method than at the last success");
+        }
+    }
+}
+
+fn limits_of(settings: &Settings) -> StreamLimits {
+    let size = |value: u64| usize::try_from(value).unwrap_or(usize::MAX);
+    StreamLimits {
+        establishment_timeout: settings.stream_establishment_timeout,
+        inactivity_timeout: settings.stream_inactivity_timeout,
+        close_timeout: CLOSE_TIMEOUT,
+        unauthenticated_bytes_max: size(settings.unauthenticated_bytes_max),
+        stanza_bytes_max: size(settings.stanza_bytes_max),
+        pairs_max: PAIRS_MAX,
+        write_bytes_max: WRITE_BYTES_MAX,
+    }
+}

@@ -1,0 +1,335 @@
+//! A connection that a partner opened: its stanzas go to the inside, their refusals come back as errors.
+
+use std::{
+    collections::{BTreeMap, VecDeque},
+    net::SocketAddr,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use lexicon::{Direction, DomainPair};
+use link::{EnvelopeId, Link, Port, SendError, Settled, Settlement};
+use net::{clock, entropy};
+use tokio::{net::TcpStream, sync::mpsc, time::timeout_at};
+use xmpp::{
+    stanza::{Condition, StanzaError, StanzaRef, bounce},
+    stream::{self, DialbackVerdict, Inbound, InboundConfig, Input, KeyStatus, Output, Refusal, StreamFailure},
+    xml::Batch,
+};
+
+use crate::{
+    admission::{HalfOpen, StreamPlace},
+    edge::{Edge, WRITE_BYTES_MAX},
+    ledger::Dropped,
+    pump::Pump,
+    verify,
+};
+
+/// Stanzas of one connection that the inside has not settled.
+const UNSETTLED_MAX: usize = 256;
+
+/// How long the inside may take over a stanza: a SIP transaction ends after 32 s (RFC 3261, timer F).
+const STANZA_AGE_MAX: Duration = Duration::from_secs(60);
+
+/// Verdicts on their way to one connection.
+const VERDICTS_MAX: usize = 64;
+
+/// What inbound streams tell the outbound routes.
+#[derive(Debug)]
+pub(crate) enum ToRoute {
+    /// An error of ours for a partner's stanza, a batch of one, to be sent on the route of the pair.
+    Answer(DomainPair, Batch),
+    /// The partner is there: an attempt that waits may begin.
+    Alive(DomainPair),
+}
+
+struct InFlight {
+    pair: DomainPair,
+    batch: Batch,
+    left: usize,
+}
+
+struct InboundStream {
+    edge: Arc<Edge>,
+    number: u64,
+    pump: Pump<Inbound>,
+    /// Given back when the first pair is authorised.
+    half_open: Option<HalfOpen>,
+    place: Option<StreamPlace>,
+    inside: Inside,
+    verdicts: (mpsc::Sender<(DomainPair, DialbackVerdict)>, mpsc::Receiver<(DomainPair, DialbackVerdict)>),
+    closed: Option<Option<StreamFailure>>,
+}
+
+/// Serves a connection to its end, and its stanzas to theirs.
+pub(crate) async fn run(
+    edge: Arc<Edge>,
+    (socket, peer): (TcpStream, SocketAddr),
+    half_open: HalfOpen,
+    link: Link,
+    routes: mpsc::Sender<ToRoute>,
+) {
+    let now = clock::now();
+    let tls = edge.tls.load_full();
+    let config =
+        InboundConfig { tls_available: !tls.identities().is_empty(), secret: edge.secret(), limits: edge.limits() };
+    let machine = Inbound::new(config, entropy::seed(), now);
+    let number = edge.streams.open(Direction::Inbound, peer, now.wall);
+    let mut stream = InboundStream {
+        pump: Pump::new(machine, socket, Direction::Inbound, tls),
+        inside: Inside::new(Arc::clone(&edge), &link, routes),
+        edge,
+        number,
+        half_open: Some(half_open),
+        place: None,
+        verdicts: mpsc::channel(VERDICTS_MAX),
+        closed: None,
+    };
+    stream.serve().await;
+    let InboundStream { edge, pump, inside, .. } = stream;
+    pump.finish().await;
+    inside.settle_out().await;
+    drop(edge);
+}
+
+impl InboundStream {
+    async fn serve(&mut self) {
+        let mut snapshots = self.edge.snapshots.clone();
+        let mut stopping = self.edge.stopping.clone();
+        snapshots.mark_unchanged();
+        loop {
+            self.take_outputs();
+            if self.closed.is_some() {
+                break;
+            }
+            self.inside.send_waiting();
+            let may_read = self.inside.is_ready() && self.pump.backlog() < WRITE_BYTES_MAX;
+            tokio::select! {
+                () = self.pump.step(may_read) => {}
+                () = self.inside.step() => {}
+                Some((pair, verdict)) = self.verdicts.1.recv() => {
+                    self.pump.feed(Input::DialbackVerdict(&pair, verdict));
+                }
+                Ok(()) = snapshots.changed() => self.judge_again(),
+                _ = stopping.wait_for(|stop| *stop) => {
+                    self.pump.feed(Input::Close(Some(stream::Condition::SystemShutdown), "the server is shutting down"));
+                }
+            }
+        }
+        self.edge.streams.close(self.number);
+        self.half_open = None;
+        self.place = None;
+        self.log_end();
+    }
+
+    fn take_outputs(&mut self) {
+        while let Some(output) = self.pump.machine.poll() {
+            match output {
+                Output::AskPair { pair, method } => {
+                    let rules = self.rules(&pair, method.is_some());
+                    self.pump.feed(Input::PairRules(&pair, rules));
+                }
+                Output::StartTls { local, remote } => self.pump.start_tls(local, remote),
+                Output::VerifyDialback(request) => {
+                    tokio::spawn(verify::run(Arc::clone(&self.edge), request, self.verdicts.0.clone()));
+                }
+                Output::AskKey(request) => {
+                    let status = if !self.edge.snapshot().is_internal(&request.pair.local) {
+                        KeyStatus::HostUnknown
+                    } else if self.edge.streams.has_key(&request.pair, &request.id) {
+                        KeyStatus::InFlight
+                    } else {
+                        KeyStatus::NotIssued
+                    };
+                    self.pump.feed(Input::KeyStatus(&request, status));
+                }
+                Output::Authorised(pair, method) => {
+                    self.half_open = None;
+                    self.edge.authorised(self.number, &pair, method, Direction::Inbound);
+                    // A hint: the route does without it when it has much to do.
+                    let _ = self.inside.routes.try_send(ToRoute::Alive(pair));
+                }
+                Output::Deauthorised(pair, failure) => {
+                    self.edge.streams.deauthorise(self.number, &pair);
+                    tracing::debug!(stream = self.number, %pair, %failure, "no longer authorised");
+                }
+                Output::Stanzas(pair, batch) => self.inside.take(pair, batch),
+                Output::Anomaly(anomaly) => {
+                    tracing::debug!(stream = self.number, anomaly = anomaly.as_str(), "ignored");
+                }
+                Output::Closed(failure) => self.closed = Some(failure),
+                Output::KeySent(..) | Output::PairFailed(..) | Output::Unsent(..) | Output::Verdict(..) => {}
+            }
+        }
+    }
+
+    /// The rules for a pair; when it is about to be authorised, with a place for the connection.
+    fn rules(&mut self, pair: &DomainPair, about_to_authorise: bool) -> Result<stream::PairRules, Refusal> {
+        let rules = self.edge.rules(pair, self.pump.chain(), clock::now())?;
+        if about_to_authorise && self.place.is_none() {
+            self.place = self.edge.place(&pair.remote, Direction::Inbound);
+            if self.place.is_none() {
+                return Err(Refusal::ConnectionLimit);
+            }
+        }
+        Ok(rules)
+    }
+
+    /// Policy changed: every pair of this stream is judged again.
+    fn judge_again(&mut self) {
+        let pairs: Vec<_> = self.pump.machine.facts().authorised.iter().map(|(pair, _)| pair.clone()).collect();
+        for pair in pairs {
+            let rules = self.rules(&pair, false);
+            self.pump.feed(Input::PairRules(&pair, rules));
+            self.take_outputs();
+        }
+    }
+
+    fn log_end(&self) {
+        let facts = self.pump.machine.facts();
+        let remote = facts.remote.as_ref().map(ToString::to_string).unwrap_or_default();
+        match self.closed.as_ref().and_then(Option::as_ref) {
+            Some(failure) => tracing::debug!(stream = self.number, remote, %failure, "inbound stream ended"),
+            None => tracing::debug!(stream = self.number, remote, "inbound stream closed"),
+        }
+    }
+}
+
+/// The way of one connection's stanzas to the inside, and of their errors back.
+struct Inside {
+    edge: Arc<Edge>,
+    port: Port,
+    /// Accepted from the partner, not yet taken by the link: at most what one read brought.
+    waiting: VecDeque<(DomainPair, Batch)>,
+    in_flight: BTreeMap<EnvelopeId, InFlight>,
+    routes: mpsc::Sender<ToRoute>,
+    /// Errors that the routes have not taken: at most one a stanza in flight.
+    unanswered: VecDeque<(DomainPair, Batch)>,
+}
+
+impl Inside {
+    fn new(edge: Arc<Edge>, link: &Link, routes: mpsc::Sender<ToRoute>) -> Self {
+        Self {
+            edge,
+            port: link.port(UNSETTLED_MAX),
+            waiting: VecDeque::new(),
+            in_flight: BTreeMap::new(),
+            routes,
+            unanswered: VecDeque::new(),
+        }
+    }
+
+    fn take(&mut self, pair: DomainPair, batch: Batch) {
+        self.edge.counters.inbound.accept(batch.len());
+        self.waiting.push_back((pair, batch));
+    }
+
+    /// Whether more stanzas may be read.
+    fn is_ready(&self) -> bool {
+        self.waiting.is_empty() && self.unanswered.len() < UNSETTLED_MAX
+    }
+
+    fn is_settled(&self) -> bool {
+        self.waiting.is_empty() && self.in_flight.is_empty() && self.unanswered.is_empty()
+    }
+
+    fn send_waiting(&mut self) {
+        while let Some((pair, batch)) = self.waiting.pop_front() {
+            match self.port.try_send(pair.clone(), batch.clone(), Instant::now() + STANZA_AGE_MAX) {
+                Ok(id) => {
+                    let left = batch.len();
+                    self.in_flight.insert(id, InFlight { pair, batch, left });
+                }
+                Err(SendError::Full(batch)) => {
+                    self.waiting.push_front((pair, batch));
+                    return;
+                }
+                Err(SendError::Closed(batch)) => {
+                    let error = StanzaError::new(Condition::ServiceUnavailable);
+                    for index in 0..batch.len() {
+                        self.refuse(&pair, &batch, index, &error);
+                    }
+                }
+            }
+        }
+    }
+
+    /// Waits for one thing: a settlement, room in the link, or a route that takes an error. Cancel safe.
+    async fn step(&mut self) {
+        let wants_room = !self.waiting.is_empty() && self.port.has_credit();
+        let has_answer = !self.unanswered.is_empty();
+        let (port, routes, unanswered) = (&mut self.port, &self.routes, &mut self.unanswered);
+        let inside = async {
+            if wants_room {
+                port.room().await;
+                return None;
+            }
+            Some(port.settlement().await)
+        };
+        let route = async {
+            let permit = routes.reserve().await;
+            let answer = unanswered.pop_front();
+            let (Ok(permit), Some((pair, batch))) = (permit, answer) else { return false };
+            permit.send(ToRoute::Answer(pair, batch));
+            true
+        };
+        let settlement = tokio::select! {
+            settlement = inside => settlement,
+            taken = route, if has_answer => {
+                if !taken {
+                    self.edge.counters.errors.drop_silently(1, Dropped::ErrorUndeliverable);
+                }
+                None
+            }
+        };
+        if let Some(settlement) = settlement {
+            self.settle(settlement);
+        }
+    }
+
+    fn settle(&mut self, settlement: Settlement) {
+        let Settlement { envelope, index, outcome } = settlement;
+        let Some(flight) = self.in_flight.get_mut(&envelope) else { return };
+        flight.left -= 1;
+        let (pair, batch) = (flight.pair.clone(), flight.batch.clone());
+        if flight.left == 0 {
+            self.in_flight.remove(&envelope);
+        }
+        match outcome {
+            Settled::Done => self.edge.counters.inbound.deliver(1),
+            Settled::Refused(error) => self.refuse(&pair, &batch, index, &error),
+        }
+    }
+
+    fn refuse(&mut self, pair: &DomainPair, batch: &Batch, index: usize, error: &StanzaError) {
+        let answer = StanzaRef::of(batch.element(index)).and_then(|stanza| bounce(&stanza, error));
+        let counters = &self.edge.counters;
+        match answer {
+            Some(batch) => {
+                counters.inbound.answer(1);
+                counters.errors.accept(1);
+                self.unanswered.push_back((pair.clone(), batch));
+            }
+            None => counters.inbound.drop_silently(1, Dropped::NotAnswerable),
+        }
+    }
+
+    /// After the connection: waits until the inside has settled every stanza.
+    async fn settle_out(mut self) {
+        let deadline = tokio::time::Instant::now() + STANZA_AGE_MAX + Duration::from_secs(5);
+        let finish = async {
+            while !self.is_settled() {
+                self.send_waiting();
+                if !self.is_settled() {
+                    self.step().await;
+                }
+            }
+        };
+        if timeout_at(deadline, finish).await.is_err() {
+            let lost: usize = self.in_flight.values().map(|flight| flight.left).sum();
+            let unsent: usize = self.waiting.iter().map(|(_, batch)| batch.len()).sum();
+            self.edge.counters.inbound.lose(lost + unsent);
+            self.edge.counters.errors.drop_silently(self.unanswered.len(), Dropped::ErrorUndeliverable);
+        }
+    }
+}

@@ -1,0 +1,54 @@
+//! Accepts connections of partners, within the limits of half-open ones.
+
+use std::{io, sync::Arc, time::Duration};
+
+use link::Link;
+use tokio::{net::TcpListener, sync::mpsc, time::sleep};
+
+use crate::{
+    admission::Crowded,
+    edge::Edge,
+    inbound::{self, ToRoute},
+};
+
+/// After a failure to accept (out of descriptors, most often).
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
+/// Accepts until the proxy stops.
+pub(crate) async fn run(edge: Arc<Edge>, listener: TcpListener, link: Link, routes: mpsc::Sender<ToRoute>) {
+    let mut stopping = edge.stopping.clone();
+    loop {
+        let accepted = tokio::select! {
+            accepted = listener.accept() => accepted,
+            _ = stopping.wait_for(|stop| *stop) => return,
+        };
+        let (socket, peer) = match accepted {
+            Ok(accepted) => accepted,
+            Err(error) => {
+                if error.kind() != io::ErrorKind::ConnectionAborted {
+                    tracing::warn!(%error, "cannot accept a connection");
+                    sleep(ACCEPT_PAUSE).await;
+                }
+                continue;
+            }
+        };
+        let snapshot = edge.snapshot();
+        let settings = snapshot.settings();
+        let admitted = edge.admission.half_open(peer.ip(), settings.half_open_limit, settings.half_open_per_address);
+        match admitted {
+            Ok(half_open) => {
+                let (edge, link, routes) = (Arc::clone(&edge), link.clone(), routes.clone());
+                tokio::spawn(inbound::run(edge, (socket, peer), half_open, link, routes));
+            }
+            // Dropped without a word: an answer would cost what the limit is there to save.
+            Err(crowded) => {
+                let limit = match crowded {
+                    Crowded::Total => "half_open_limit",
+                    Crowded::Address => "half_open_per_address",
+                };
+                tracing::debug!(%peer, limit, "connection dropped: a limit is reached");
+                edge.counters.crowd();
+            }
+        }
+    }
+}

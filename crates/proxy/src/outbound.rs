@@ -1,0 +1,337 @@
+//! A connection that we open: it carries the stanzas of one of our domains, or of several, to one partner domain.
+
+use std::{
+    collections::{BTreeMap, VecDeque},
+    net::SocketAddr,
+    sync::Arc,
+    time::Instant,
+};
+
+use lexicon::{Direction, Domain, DomainPair};
+use net::{clock, dial::dial};
+use tokio::{
+    net::TcpStream,
+    sync::{Notify, mpsc},
+    time::timeout,
+};
+use xmpp::{
+    route::RouteFailure,
+    stream::{self, Input, Outbound, OutboundConfig, Output, Purpose, Refusal, StreamFailure},
+    xml::XmlWriter,
+};
+
+use crate::{
+    admission::StreamPlace,
+    edge::{Edge, WRITE_BYTES_MAX},
+    failure,
+    pump::Pump,
+    routes::{
+        lane::Lane,
+        parcel::{Parcel, Ticket},
+    },
+};
+
+/// Stanzas are written together up to about this many bytes.
+const WRITE_TOGETHER_BYTES: usize = 16 << 10;
+
+/// Bytes that may be on their way to the socket before no more stanzas are taken.
+const AHEAD_BYTES_MAX: usize = WRITE_BYTES_MAX / 4;
+
+/// A connection to be made.
+pub(crate) struct Attempt {
+    /// The routes' number for it.
+    pub(crate) connection: u64,
+    pub(crate) pair: DomainPair,
+    pub(crate) lane: Arc<Lane>,
+    /// Whether SASL may be tried.
+    pub(crate) sasl: bool,
+    pub(crate) place: StreamPlace,
+    /// Pairs to be added later.
+    pub(crate) additions: mpsc::Receiver<(DomainPair, Arc<Lane>)>,
+    /// Wakes the stream when a lane has something.
+    pub(crate) ready: Arc<Notify>,
+    pub(crate) news: mpsc::Sender<News>,
+}
+
+/// What the routes learn of a connection, by its number.
+#[derive(Debug)]
+pub(crate) struct News {
+    pub(crate) connection: u64,
+    pub(crate) event: Event,
+}
+
+#[derive(Debug)]
+pub(crate) enum Event {
+    /// The pair's stanzas flow.
+    Authorised(DomainPair),
+    /// The pair will not flow here, or no longer; the connection lives on.
+    Lost(DomainPair, Option<RouteFailure>),
+    /// The connection is over, with every pair on it. None: closed cleanly.
+    Closed(Option<RouteFailure>),
+}
+
+/// Connects to the server of `remote`.
+pub(crate) async fn connect(edge: &Edge, remote: &Domain) -> Result<(TcpStream, SocketAddr), RouteFailure> {
+    let limit = edge.limits().establishment_timeout;
+    let begun = Instant::now();
+    let found = timeout(limit, edge.locate(remote)).await;
+    let found = found.map_err(|_| RouteFailure::Unresolved("no answer in time".to_owned()))?;
+    let addresses = found.map_err(|error| failure::of_dns(&error))?;
+    let dialled = dial(&addresses, limit.saturating_sub(begun.elapsed())).await;
+    dialled.map_err(|error| failure::of_dial(&error))
+}
+
+/// Makes the connection and serves it to its end.
+pub(crate) async fn run(edge: Arc<Edge>, attempt: Attempt) {
+    let Attempt { connection, pair, lane, sasl, place, additions, ready, news } = attempt;
+    let over = |failure| News { connection, event: Event::Closed(failure) };
+    let mut stopping = edge.stopping.clone();
+    let connected = tokio::select! {
+        connected = connect(&edge, &pair.remote) => connected,
+        _ = stopping.wait_for(|stop| *stop) => Err(StreamFailure::Refused(Refusal::Shutdown).into()),
+    };
+    let (socket, peer) = match connected {
+        Ok(connected) => connected,
+        Err(failure) => {
+            tracing::debug!(%pair, %failure, "no connection");
+            let _ = news.send(over(Some(failure))).await;
+            return;
+        }
+    };
+    let now = clock::now();
+    let purpose = Purpose::Stanzas(pair.clone());
+    let config = OutboundConfig { purpose, sasl, secret: edge.secret(), limits: edge.limits() };
+    let pump = Pump::new(Outbound::new(config, now), socket, Direction::Outbound, edge.tls.load_full());
+    let number = edge.streams.open(Direction::Outbound, peer, now.wall);
+    let mut stream = OutboundStream {
+        edge,
+        number,
+        connection,
+        pair: pair.clone(),
+        pump,
+        lanes: BTreeMap::from([(pair, lane)]),
+        open: Vec::new(),
+        turn: 0,
+        ready,
+        sent: VecDeque::new(),
+        unsent: false,
+        additions,
+        news,
+        untold: VecDeque::new(),
+        closed: None,
+    };
+    stream.serve().await;
+    drop(place);
+    stream.end().await;
+}
+
+struct OutboundStream {
+    edge: Arc<Edge>,
+    number: u64,
+    connection: u64,
+    /// The first pair.
+    pair: DomainPair,
+    pump: Pump<Outbound>,
+    /// The lane of every pair that is, or may come to be, authorised here.
+    lanes: BTreeMap<DomainPair, Arc<Lane>>,
+    /// Pairs that are authorised.
+    open: Vec<DomainPair>,
+    /// Whose turn it is among them.
+    turn: usize,
+    ready: Arc<Notify>,
+    /// Handed to the machine, with the count of bytes at which each has left; bounded by the machine's room.
+    sent: VecDeque<(u64, Ticket)>,
+    /// Whether the machine gave the stanzas of the last input back.
+    unsent: bool,
+    additions: mpsc::Receiver<(DomainPair, Arc<Lane>)>,
+    news: mpsc::Sender<News>,
+    /// Bounded: at most a few for each pair of the stream.
+    untold: VecDeque<Event>,
+    closed: Option<Option<StreamFailure>>,
+}
+
+impl OutboundStream {
+    async fn serve(&mut self) {
+        let mut snapshots = self.edge.snapshots.clone();
+        let mut stopping = self.edge.stopping.clone();
+        snapshots.mark_unchanged();
+        let ready = Arc::clone(&self.ready);
+        loop {
+            self.take_outputs();
+            self.settle();
+            if self.closed.is_some() {
+                return;
+            }
+            while let Some(event) = self.untold.pop_front() {
+                // The routes end only with the proxy, and then nobody listens.
+                let _ = self.news.send(News { connection: self.connection, event }).await;
+            }
+            self.send_waiting();
+            if self.closed.is_some() {
+                return;
+            }
+            tokio::select! {
+                () = self.pump.step(true) => {}
+                () = ready.notified() => {}
+                Some((pair, lane)) = self.additions.recv() => {
+                    self.lanes.insert(pair.clone(), lane);
+                    self.pump.feed(Input::AddPair(pair));
+                }
+                Ok(()) = snapshots.changed() => self.judge_again(),
+                _ = stopping.wait_for(|stop| *stop) => {
+                    self.pump.feed(Input::Close(Some(stream::Condition::SystemShutdown), "the server is shutting down"));
+                }
+            }
+        }
+    }
+
+    fn take_outputs(&mut self) {
+        while let Some(output) = self.pump.machine.poll() {
+            match output {
+                Output::AskPair { pair, .. } => {
+                    let rules = self.edge.rules(&pair, self.pump.chain(), clock::now());
+                    self.pump.feed(Input::PairRules(&pair, rules));
+                }
+                Output::StartTls { local, remote } => self.pump.start_tls(local, remote),
+                Output::KeySent(pair, id) => self.edge.streams.key_sent(self.number, pair, id),
+                Output::Authorised(pair, method) => {
+                    self.edge.authorised(self.number, &pair, method, Direction::Outbound);
+                    self.open.push(pair.clone());
+                    self.untold.push_back(Event::Authorised(pair));
+                }
+                Output::Deauthorised(pair, failure) | Output::PairFailed(pair, failure) => self.lose(pair, failure),
+                Output::Unsent(..) => self.unsent = true,
+                Output::Anomaly(anomaly) => {
+                    tracing::debug!(stream = self.number, anomaly = anomaly.as_str(), "ignored");
+                }
+                Output::Closed(failure) => self.closed = Some(failure),
+                Output::VerifyDialback(_) | Output::AskKey(_) | Output::Stanzas(..) | Output::Verdict(..) => {}
+            }
+        }
+    }
+
+    fn lose(&mut self, pair: DomainPair, failure: StreamFailure) {
+        self.edge.streams.deauthorise(self.number, &pair);
+        self.open.retain(|open| *open != pair);
+        self.lanes.remove(&pair);
+        self.untold.push_back(Event::Lost(pair, Some(RouteFailure::Stream(failure))));
+    }
+
+    /// Hands waiting stanzas to the machine, pair by pair, as long as there is room.
+    fn send_waiting(&mut self) {
+        let mut idle = 0;
+        while idle < self.open.len() && self.has_room() {
+            self.turn = (self.turn + 1) % self.open.len();
+            let pair = self.open[self.turn].clone();
+            let parcels = self.take_some(&pair);
+            if parcels.is_empty() {
+                idle += 1;
+            } else {
+                idle = 0;
+                self.send(&pair, parcels);
+            }
+        }
+    }
+
+    fn has_room(&self) -> bool {
+        self.closed.is_none() && self.pump.machine.room() > 0 && self.pump.backlog() < AHEAD_BYTES_MAX
+    }
+
+    /// Stanzas of a pair that are written together; those whose time has passed are refused.
+    fn take_some(&self, pair: &DomainPair) -> Vec<Parcel> {
+        let now = Instant::now();
+        let (mut parcels, mut bytes) = (Vec::new(), 0);
+        let Some(lane) = self.lanes.get(pair) else { return parcels };
+        while bytes < WRITE_TOGETHER_BYTES {
+            let Some(parcel) = lane.take() else { break };
+            if parcel.ticket.deadline <= now {
+                let late = StreamFailure::Timeout(stream::Stage::Open).into();
+                parcel.ticket.refused(&self.edge.counters, failure::answer(&late, pair));
+                continue;
+            }
+            bytes += parcel.stanza.bytes();
+            parcels.push(parcel);
+        }
+        parcels
+    }
+
+    fn send(&mut self, pair: &DomainPair, parcels: Vec<Parcel>) {
+        let now = clock::now();
+        let mut writer = XmlWriter::new();
+        for parcel in &parcels {
+            parcel.write(&mut writer, pair.local.as_unicode(), now);
+        }
+        self.unsent = false;
+        self.pump.feed(Input::Send(pair, writer.finish()));
+        self.take_outputs();
+        if self.unsent {
+            self.give_back(pair, parcels);
+            return;
+        }
+        let mark = self.pump.collect();
+        self.sent.extend(parcels.into_iter().map(|parcel| (mark, parcel.ticket)));
+    }
+
+    /// Stanzas that were not taken wait for the next stream, or end with the reason of this one.
+    fn give_back(&mut self, pair: &DomainPair, parcels: Vec<Parcel>) {
+        self.open.retain(|open| open != pair);
+        if let Some(lane) = self.lanes.remove(pair) {
+            lane.put_back(parcels);
+            self.untold.push_back(Event::Lost(pair.clone(), None));
+            return;
+        }
+        for parcel in parcels {
+            let error = failure::refusal(Refusal::RulesChanged, pair);
+            parcel.ticket.refused(&self.edge.counters, error);
+        }
+    }
+
+    /// Ends the stanzas whose bytes have left.
+    fn settle(&mut self) {
+        while self.sent.front().is_some_and(|(mark, _)| *mark <= self.pump.flushed()) {
+            if let Some((_, ticket)) = self.sent.pop_front() {
+                ticket.delivered(&self.edge.counters);
+            }
+        }
+    }
+
+    /// Policy changed: every pair is judged again.
+    fn judge_again(&mut self) {
+        for pair in self.open.clone() {
+            let rules = self.edge.rules(&pair, self.pump.chain(), clock::now());
+            self.pump.feed(Input::PairRules(&pair, rules));
+            self.take_outputs();
+        }
+    }
+
+    /// What was only partly sent cannot be sent again: it ends with an error. Then the routes learn of the end.
+    async fn end(mut self) {
+        self.edge.streams.close(self.number);
+        let failure = self.closed.take().flatten().map(RouteFailure::Stream);
+        // After an orderly end all that the machine took is still written; after any other nobody can tell what a peer
+        // made of the rest, so nothing of it is sent again.
+        let written = match &failure {
+            None => self.pump.finish().await,
+            Some(_) => {
+                tokio::spawn(self.pump.finish());
+                false
+            }
+        };
+        let broke = || StreamFailure::PeerClosed(stream::Stage::Open).into();
+        let error = failure::answer(&failure.clone().unwrap_or_else(broke), &self.pair);
+        for (_, ticket) in self.sent {
+            if written {
+                ticket.delivered(&self.edge.counters);
+            } else {
+                ticket.refused(&self.edge.counters, error.clone());
+            }
+        }
+        if let Some(failure) = &failure {
+            tracing::debug!(stream = self.number, %failure, "outbound stream ended");
+        }
+        self.untold.push_back(Event::Closed(failure));
+        for event in self.untold {
+            let _ = self.news.send(News { connection: self.connection, event }).await;
+        }
+    }
+}

@@ -1,0 +1,77 @@
+//! From a route that is up to the stream that carries its pair: the route puts in, the stream takes out when its socket
+//! has room. Bounded like the route's own queue, for a partner that reads slowly.
+
+use std::{
+    collections::VecDeque,
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
+};
+
+use tokio::sync::Notify;
+
+use super::parcel::Parcel;
+
+/// The lane of one pair on one connection.
+#[derive(Debug)]
+pub(crate) struct Lane {
+    inner: Mutex<Inner>,
+    /// Wakes the stream.
+    ready: Arc<Notify>,
+    /// Bytes of all lanes of the process.
+    bytes_total: Arc<AtomicU64>,
+}
+
+#[derive(Debug, Default)]
+struct Inner {
+    parcels: VecDeque<Parcel>,
+    bytes: usize,
+}
+
+impl Lane {
+    pub(crate) fn new(ready: Arc<Notify>, bytes_total: Arc<AtomicU64>) -> Self {
+        Self { inner: Mutex::default(), ready, bytes_total }
+    }
+
+    /// Puts in; the parcel comes back when so many stanzas or bytes wait already. One always fits.
+    pub(crate) fn put(&self, parcel: Parcel, stanzas_max: usize, bytes_max: usize) -> Result<(), Parcel> {
+        let mut inner = self.inner();
+        let bytes = parcel.stanza.bytes();
+        let fits = inner.parcels.len() < stanzas_max && inner.bytes + bytes <= bytes_max;
+        if !fits && !inner.parcels.is_empty() {
+            return Err(parcel);
+        }
+        inner.bytes += bytes;
+        inner.parcels.push_back(parcel);
+        drop(inner);
+        self.bytes_total.fetch_add(bytes as u64, Ordering::Relaxed);
+        self.ready.notify_one();
+        Ok(())
+    }
+
+    /// Takes the oldest.
+    pub(crate) fn take(&self) -> Option<Parcel> {
+        let mut inner = self.inner();
+        let parcel = inner.parcels.pop_front()?;
+        let bytes = parcel.stanza.bytes();
+        inner.bytes -= bytes;
+        self.bytes_total.fetch_sub(bytes as u64, Ordering::Relaxed);
+        Some(parcel)
+    }
+
+    /// Puts back in front what was taken and not sent, oldest first.
+    pub(crate) fn put_back(&self, parcels: Vec<Parcel>) {
+        let mut inner = self.inner();
+        for parcel in parcels.into_iter().rev() {
+            let bytes = parcel.stanza.bytes();
+            inner.bytes += bytes;
+            self.bytes_total.fetch_add(bytes as u64, Ordering::Relaxed);
+            inner.parcels.push_front(parcel);
+        }
+    }
+
+    fn inner(&self) -> MutexGuard<'_, Inner> {
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

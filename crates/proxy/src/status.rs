@@ -1,0 +1,89 @@
+//! The live streams, for people and for the answer to "does a key that we issued stand behind this question?".
+
+use std::{
+    collections::BTreeMap,
+    net::SocketAddr,
+    sync::{Mutex, MutexGuard, PoisonError},
+};
+
+use lexicon::{Direction, DomainPair, Method, Timestamp};
+
+/// One live connection.
+#[derive(Clone, Debug)]
+pub struct StreamStatus {
+    /// A number of this process, for logs and for closing.
+    pub number: u64,
+    /// Who opened the connection.
+    pub direction: Direction,
+    /// The partner's address.
+    pub peer: SocketAddr,
+    /// When it was accepted or made.
+    pub since: Timestamp,
+    /// The pairs that may carry stanzas, with the method that authorised each.
+    pub authorised: Vec<(DomainPair, Method)>,
+}
+
+/// Live connections and the dialback keys that are in flight on them.
+#[derive(Debug, Default)]
+pub(crate) struct Streams {
+    inner: Mutex<Inner>,
+}
+
+#[derive(Debug, Default)]
+struct Inner {
+    next: u64,
+    live: BTreeMap<u64, StreamStatus>,
+    /// (pair, stream id chosen by the partner) of keys that were sent and not decided, with the connection's number.
+    keys: BTreeMap<(DomainPair, Box<str>), u64>,
+}
+
+impl Streams {
+    pub(crate) fn open(&self, direction: Direction, peer: SocketAddr, since: Timestamp) -> u64 {
+        let mut inner = self.inner();
+        inner.next += 1;
+        let number = inner.next;
+        inner.live.insert(number, StreamStatus { number, direction, peer, since, authorised: Vec::new() });
+        number
+    }
+
+    pub(crate) fn authorise(&self, number: u64, pair: &DomainPair, method: Method) {
+        let mut inner = self.inner();
+        inner.keys.retain(|(of, _), on| *on != number || of != pair);
+        if let Some(stream) = inner.live.get_mut(&number) {
+            stream.authorised.retain(|(of, _)| of != pair);
+            stream.authorised.push((pair.clone(), method));
+        }
+    }
+
+    pub(crate) fn deauthorise(&self, number: u64, pair: &DomainPair) {
+        let mut inner = self.inner();
+        inner.keys.retain(|(of, _), on| *on != number || of != pair);
+        if let Some(stream) = inner.live.get_mut(&number) {
+            stream.authorised.retain(|(of, _)| of != pair);
+        }
+    }
+
+    /// A key for `pair` was sent on the stream that the partner named `id`.
+    pub(crate) fn key_sent(&self, number: u64, pair: DomainPair, id: Box<str>) {
+        self.inner().keys.insert((pair, id), number);
+    }
+
+    /// Whether such a key is in flight.
+    pub(crate) fn has_key(&self, pair: &DomainPair, id: &str) -> bool {
+        self.inner().keys.contains_key(&(pair.clone(), id.into()))
+    }
+
+    pub(crate) fn close(&self, number: u64) {
+        let mut inner = self.inner();
+        inner.live.remove(&number);
+        inner.keys.retain(|_, on| *on != number);
+    }
+
+    pub(crate) fn list(&self) -> Vec<StreamStatus> {
+        self.inner().live.values().cloned().collect()
+    }
+
+    fn inner(&self) -> MutexGuard<'_, Inner> {
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

@@ -1,0 +1,107 @@
+//! Asking the authoritative server whether a dialback key is valid (XEP-0220 §2.1.2).
+//!
+//! Always on a connection of its own, never on the one the key came in on, which an impostor may have opened. These
+//! connections have their own budget per partner and obey the partner's TLS setting, proxy FQDN and address rules.
+
+use std::sync::Arc;
+
+use lexicon::{Direction, DomainPair};
+use net::clock;
+use tokio::{net::TcpStream, sync::mpsc, time::timeout};
+use xmpp::{
+    route::RouteFailure,
+    stream::{
+        DialbackError, DialbackVerdict, Input, Outbound, OutboundConfig, Output, Purpose, Refusal, Stage,
+        StreamFailure, VerifyRequest, dialback::DialbackCondition,
+    },
+};
+
+use crate::{edge::Edge, outbound, pump::Pump};
+
+/// Asks, and sends the verdict to the connection that wants it.
+pub(crate) async fn run(
+    edge: Arc<Edge>,
+    request: VerifyRequest,
+    verdicts: mpsc::Sender<(DomainPair, DialbackVerdict)>,
+) {
+    let pair = request.pair.clone();
+    let limit = edge.limits().establishment_timeout;
+    let verdict = match timeout(limit, ask(&edge, request)).await {
+        Ok(Ok(verdict)) => verdict,
+        Ok(Err(failure)) => {
+            tracing::debug!(%pair, %failure, "a dialback key could not be verified");
+            error_of(&failure)
+        }
+        Err(_) => error(DialbackCondition::RemoteServerTimeout, "the authoritative server did not answer in time"),
+    };
+    // The connection may have ended meanwhile; then nobody wants the verdict.
+    let _ = verdicts.send((pair, verdict)).await;
+}
+
+async fn ask(edge: &Arc<Edge>, request: VerifyRequest) -> Result<DialbackVerdict, RouteFailure> {
+    let remote = request.pair.remote.clone();
+    let unknown = StreamFailure::Refused(Refusal::PartnerUnknown);
+    let snapshot = edge.snapshot();
+    let partner = snapshot.partner_of(&remote).ok_or(unknown)?;
+    let budget = edge.admission.verifications(&partner.primary_domain);
+    let _place = budget.acquire_owned().await.map_err(|_| StreamFailure::PeerClosed(Stage::Verify))?;
+    let (stream, _) = outbound::connect(edge, &remote).await?;
+    converse(edge, request, stream).await
+}
+
+async fn converse(
+    edge: &Arc<Edge>,
+    request: VerifyRequest,
+    stream: TcpStream,
+) -> Result<DialbackVerdict, RouteFailure> {
+    let purpose = Purpose::Verify(request);
+    let config = OutboundConfig { purpose, sasl: false, secret: edge.secret(), limits: edge.limits() };
+    let machine = Outbound::new(config, clock::now());
+    let mut pump = Pump::new(machine, stream, Direction::Outbound, edge.tls.load_full());
+    let mut verdict = None;
+    loop {
+        while let Some(output) = pump.machine.poll() {
+            match output {
+                Output::AskPair { pair, .. } => {
+                    let rules = edge.rules(&pair, pump.chain(), clock::now());
+                    pump.feed(Input::PairRules(&pair, rules));
+                }
+                Output::StartTls { local, remote } => pump.start_tls(local, remote),
+                Output::Verdict(_, answer) => verdict = Some(answer),
+                Output::Closed(failure) => {
+                    tokio::spawn(pump.finish());
+                    let failure = failure.unwrap_or(StreamFailure::PeerClosed(Stage::Verify));
+                    return verdict.ok_or(RouteFailure::Stream(failure));
+                }
+                _ => {}
+            }
+        }
+        pump.step(true).await;
+    }
+}
+
+fn error(condition: DialbackCondition, text: &str) -> DialbackVerdict {
+    DialbackVerdict::Error(DialbackError::new(condition, text))
+}
+
+/// XEP-0220 §2.5: what the sender's server is told when nobody could be asked.
+fn error_of(failure: &RouteFailure) -> DialbackVerdict {
+    use DialbackCondition as C;
+    let RouteFailure::Stream(failure) = failure else {
+        return match failure {
+            RouteFailure::NotFound(_) => error(C::RemoteServerNotFound, "no authoritative server is found"),
+            RouteFailure::Unresolved(_) => error(C::RemoteServerTimeout, "the DNS lookup failed"),
+            _ => error(C::RemoteConnectionFailed, "the authoritative server cannot be connected to"),
+        };
+    };
+    match failure {
+        StreamFailure::StarttlsAbsent | StreamFailure::TlsRequired => {
+            error(C::PolicyViolation, "the authoritative server does not offer TLS, which is required")
+        }
+        StreamFailure::Timeout(_) => error(C::RemoteServerTimeout, "the authoritative server did not answer in time"),
+        StreamFailure::Refused(_) | StreamFailure::TlsExcluded => {
+            error(C::PolicyViolation, "policy does not permit to ask the authoritative server")
+        }
+        _ => error(C::RemoteConnectionFailed, "the authoritative server could not be asked"),
+    }
+}

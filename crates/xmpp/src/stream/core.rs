@@ -5,7 +5,7 @@
 
 use std::{collections::VecDeque, time::Instant};
 
-use bytes::{Bytes, BytesMut};
+use bytes::{Buf, Bytes, BytesMut};
 use lexicon::{CertificateFault, Direction, Domain, DomainPair, Method, Now};
 
 use super::{
@@ -49,6 +49,8 @@ pub(super) struct Core {
     framer: Framer,
     received: BytesMut,
     unread: Option<(Batch, usize)>,
+    /// Nothing of a restarted stream has come yet: white space left over from the stream before is passed over.
+    restarted: bool,
     /// Bytes read since the last header while nobody is authorised.
     unauthenticated: usize,
     context: &'static [(&'static str, &'static str)],
@@ -71,6 +73,7 @@ impl Core {
             framer: Framer::new(Limits::unauthenticated(limits.unauthenticated_bytes_max)),
             received: BytesMut::new(),
             unread: None,
+            restarted: false,
             unauthenticated: 0,
             context: header::WITH_DIALBACK,
             header_sent: false,
@@ -98,6 +101,11 @@ impl Core {
     pub(super) fn read(&mut self) -> Result<Option<Read>, StreamFailure> {
         if let Some((batch, index)) = self.unread.take() {
             return Ok(Some(Read::Elements(batch, index)));
+        }
+        if self.restarted {
+            let space = self.received.len() - self.received.trim_ascii_start().len();
+            self.received.advance(space);
+            self.restarted = self.received.is_empty();
         }
         loop {
             let before = self.received.len();
@@ -139,6 +147,7 @@ impl Core {
     /// Forgets the stream; the next thing to come is a header. What was pipelined goes too when TLS begins.
     pub(super) fn restart(&mut self, keep_pipelined: bool) {
         self.framer.reset();
+        self.restarted = true;
         self.unread = None;
         self.unauthenticated = 0;
         self.header_sent = false;

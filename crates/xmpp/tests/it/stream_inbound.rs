@@ -107,6 +107,14 @@ fn an_unnamed_peer_is_offered_tls_and_must_name_itself_inside() {
     assert!(heard.contains("<improper-addressing ") && heard.contains("no usable from"), "{heard}");
 }
 
+/// White space around a restart is not allowed (RFC 6120 §6.3.5), and careless peers send it.
+#[test]
+fn white_space_before_a_restarted_header_is_passed_over() {
+    let mut script = Script::inbound_in_tls(Ok(rules(TlsUse::Required, SASL)), Ok("fabrikam.example"));
+    script.say(&format!("{AUTH}\n")).say(&format!("\r\n{HEADER}")).hear();
+    assert!(matches!(&script.outputs()[..], [Output::Authorised(..)]), "{:?}", script.closed);
+}
+
 #[test]
 fn direct_tls_is_tls_before_the_first_header() {
     let mut script = Script::inbound(Ok(rules(TlsUse::Required, SASL)));

@@ -99,7 +99,8 @@ impl<'a> StanzaRef<'a> {
 
     /// Whether an error may answer it: never an error, never the result of an iq.
     pub fn may_be_answered(&self) -> bool {
-        !self.is_error() && !(self.kind == StanzaKind::Iq && self.stanza_type() == Some("result"))
+        let is_result = self.kind == StanzaKind::Iq && self.stanza_type() == Some("result");
+        !is_result && !self.is_error()
     }
 
     /// The element with everything in it.

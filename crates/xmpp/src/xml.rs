@@ -48,4 +48,7 @@ pub mod ns {
     pub const XML: &str = "http://www.w3.org/XML/1998/namespace";
     /// The prefix `xmlns`, which nobody may bind.
     pub const XMLNS: &str = "http://www.w3.org/2000/xmlns/";
+
+    /// What our stream headers between servers bind: prefix, empty for the default, and namespace name.
+    pub const SERVER_STREAM: &[(&str, &str)] = &[("", SERVER), ("stream", STREAM), ("db", DIALBACK)];
 }

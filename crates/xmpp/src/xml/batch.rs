@@ -34,8 +34,8 @@ pub(crate) struct Shared {
 pub(crate) type Inherited = Arc<[(Box<str>, Box<str>)]>;
 
 impl Batch {
-    /// Reads `bytes` as first-level elements of a stream whose default namespace is `jabber:server`, under
-    /// [`Limits::own`]: for elements we made ourselves or got back from the link.
+    /// Reads `bytes` as first-level elements of a stream between servers, in which [`ns::SERVER_STREAM`](super::ns) is
+    /// bound, under [`Limits::own`]: for elements we made ourselves or got back from the link.
     pub fn from_xml(bytes: impl Into<Vec<u8>>) -> Result<Self, XmlError> {
         tokenizer::batch_of(bytes.into(), &Limits::own())
     }

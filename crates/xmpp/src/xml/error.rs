@@ -56,6 +56,9 @@ pub enum XmlFault {
     /// A processing instruction, or an XML declaration that is not at the start.
     #[error("a processing instruction")]
     ProcessingInstruction,
+    /// The declaration says that there are external markup declarations.
+    #[error("an XML declaration with standalone='no'")]
+    Standalone,
     /// Tag, name, attribute, reference or declaration is not written as XML demands.
     #[error("the XML is not well-formed")]
     Syntax,
@@ -81,8 +84,10 @@ impl XmlFault {
             | Self::ElementBytesExceeded
             | Self::ElementsExceeded
             | Self::TagBytesExceeded => "policy-violation",
-            // §4.9.3.18 with §11.1.
-            Self::Comment | Self::Doctype | Self::Entity | Self::ProcessingInstruction => "restricted-xml",
+            // §4.9.3.18 with §11.1 and §11.5.
+            Self::Comment | Self::Doctype | Self::Entity | Self::ProcessingInstruction | Self::Standalone => {
+                "restricted-xml"
+            }
             // §4.9.3.22 with §11.6.
             Self::Encoding => "unsupported-encoding",
             // §4.9.3.1: well-formed, but no XML that a stream can process.

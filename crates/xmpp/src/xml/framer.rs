@@ -128,7 +128,7 @@ impl Framer {
         let mut position = self.scanner.skip_space(input);
         if position > 0 {
             input.advance(position);
-            if input.is_empty() && self.root.len() > 0 {
+            if input.is_empty() && !self.root.is_empty() {
                 return Ok(Some(Frame::Whitespace));
             }
         }

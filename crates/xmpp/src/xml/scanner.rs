@@ -129,7 +129,8 @@ impl Scanner {
             At::Less { declaration } => self.less(bytes[0], declaration, limits),
             At::Declaration { question } => match (question, bytes[0]) {
                 (true, b'>') => self.go(At::Prolog, 1),
-                (_, byte) => self.go(At::Declaration { question: byte == b'?' }, 1),
+                (true, _) | (false, b'<' | b'>') => (1, Found::Fault(XmlFault::Syntax)),
+                (false, byte) => self.go(At::Declaration { question: byte == b'?' }, 1),
             },
             At::Tag { slash } => self.tag(bytes, slash),
             At::Value { quote } => match memchr2(quote, b'<', bytes) {

@@ -18,9 +18,9 @@ use super::{
 use cursor::Cursor;
 use scope::Scopes;
 
-/// Elements of a stream whose default namespace is `jabber:server`; all must be good.
+/// Elements within the bindings of our own stream headers; all must be good.
 pub(crate) fn batch_of(bytes: Vec<u8>, limits: &Limits) -> Result<Batch, XmlError> {
-    let inherited = Inherited::from([(Box::from(""), Box::from(ns::SERVER))]);
+    let inherited = ns::SERVER_STREAM.iter().map(|(prefix, name)| (Box::from(*prefix), Box::from(*name))).collect();
     match elements(bytes, limits, &inherited) {
         (batch, None) => Ok(batch),
         (_, Some(error)) => Err(error),

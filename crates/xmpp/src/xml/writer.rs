@@ -36,13 +36,10 @@ struct Open {
     declared: bool,
 }
 
-/// What our stream headers between servers bind.
-const SERVER_STREAM: &[(&str, &str)] = &[("", ns::SERVER), ("stream", ns::STREAM), ("db", ns::DIALBACK)];
-
 impl XmlWriter {
     /// Inside a stream between servers: the default is `jabber:server`, `stream` and `db` are bound.
     pub fn new() -> Self {
-        Self::within(SERVER_STREAM)
+        Self::within(ns::SERVER_STREAM)
     }
 
     /// Inside a stream with other bindings (prefix, empty for the default, and namespace name); none for a document.
@@ -80,9 +77,14 @@ impl XmlWriter {
     /// Opens `name` in `namespace`: unprefixed where that is the default in force, with the prefix that the context
     /// binds to it, else with a declaration of its own.
     pub fn start(&mut self, name: &str, namespace: &str) -> &mut Self {
+        let shadowed = self.open.last().is_some_and(|open| open.shadowed);
+        self.open(name, namespace, shadowed)
+    }
+
+    /// Opens an element; without the context's prefixes where they are `shadowed`.
+    fn open(&mut self, name: &str, namespace: &str, shadowed: bool) -> &mut Self {
         self.close_tag();
         let is_default = self.default_namespace() == namespace;
-        let shadowed = self.open.last().is_some_and(|open| open.shadowed);
         let prefix = self.context.iter().find(|(prefix, bound)| !prefix.is_empty() && *bound == namespace);
         let prefix = match prefix {
             _ if namespace == ns::XML => Some("xml"),
@@ -188,10 +190,10 @@ impl XmlWriter {
         Bytes::from(self.out)
     }
 
-    /// What was written, as a batch of first-level elements.
+    /// What was written in the context of [`new`](Self::new), as a batch of first-level elements.
     ///
     /// # Panics
-    /// When an element is still open.
+    /// When an element is still open, or the context is another one.
     pub fn into_batch(self) -> Batch {
         assert!(self.open.is_empty(), "every start has its end");
         Batch::from_xml(self.out).expect("what the writer makes is well-formed")

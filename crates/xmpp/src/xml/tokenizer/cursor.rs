@@ -135,10 +135,7 @@ impl<'a> Cursor<'a> {
 
     /// AttValue (XML 1.0 §2.3), quotes included; whether its bytes are its characters.
     pub(super) fn value(&mut self) -> Result<(Span, bool), XmlFault> {
-        let quote = match self.peek() {
-            Some(quote @ (b'"' | b'\'')) => quote,
-            _ => return Err(XmlFault::Syntax),
-        };
+        let Some(quote @ (b'"' | b'\'')) = self.peek() else { return Err(XmlFault::Syntax) };
         self.position += 1;
         let start = self.position;
         let mut plain = true;

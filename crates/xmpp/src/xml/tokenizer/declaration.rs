@@ -3,7 +3,7 @@
 use super::cursor::Cursor;
 use crate::xml::XmlFault;
 
-/// Reads `<?xml version='1.0' encoding='utf-8'?>`. A standalone declaration has no meaning and is ignored.
+/// Reads `<?xml version='1.0' encoding='utf-8'?>`. `standalone='yes'` has no meaning and is ignored.
 pub(super) fn read(cursor: &mut Cursor<'_>) -> Result<(), XmlFault> {
     if cursor.expect(b"<?xml").is_err() || !cursor.skip_space() {
         return Err(XmlFault::ProcessingInstruction);
@@ -19,8 +19,10 @@ pub(super) fn read(cursor: &mut Cursor<'_>) -> Result<(), XmlFault> {
         spaced = cursor.skip_space();
     }
     if spaced && cursor.peek() == Some(b's') {
-        if !matches!(pseudo_attribute(cursor, b"standalone")?, "yes" | "no") {
-            return Err(XmlFault::Syntax);
+        match pseudo_attribute(cursor, b"standalone")? {
+            "yes" => {}
+            "no" => return Err(XmlFault::Standalone),
+            _ => return Err(XmlFault::Syntax),
         }
         cursor.skip_space();
     }

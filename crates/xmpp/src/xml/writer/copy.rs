@@ -48,7 +48,8 @@ impl XmlWriter {
 
     /// A copy of the first-level `element` in which the attributes `replaced` (in no namespace) have these values.
     pub fn forward(&mut self, element: ElementRef<'_>, replaced: &[(&str, &str)]) -> &mut Self {
-        self.start(element.name(), element.namespace());
+        // The prefixes that may be declared on this tag may be those of the context.
+        self.open(element.name(), element.namespace(), true);
         for attribute in element.attributes() {
             let is_replaced = |(name, _): &(&str, &str)| *name == attribute.name();
             match attribute.namespace() {

@@ -1,0 +1,18 @@
+//! Claims about whole machines, from outside the crate.
+
+mod corpora;
+mod pair;
+mod script;
+mod stream_chunks;
+mod stream_dialback;
+mod stream_hostile;
+mod stream_inbound;
+mod stream_outbound;
+mod stream_rows;
+mod xml_properties;
+mod xml_vectors;
+
+/// Public there, in the crate that fuzzes them.
+#[allow(unreachable_pub)]
+#[path = "../../../../fuzz/src/xmpp/targets.rs"]
+mod fuzz_targets;

@@ -1,0 +1,14 @@
+//! What hostile bytes must never do, as plain functions that panic when they do it.
+//!
+//! A target is `fn(&[u8])`. The corpora in `corpus/<target>/` are replayed by the tests of the crate that a target is
+//! about; `cargo run --release -- <target> <seconds>` mutates them.
+
+#[path = "xmpp/targets.rs"]
+pub mod xmpp;
+
+/// One property of the code under test.
+pub type Target = fn(&[u8]);
+
+/// Every target and the name of its corpus.
+pub const TARGETS: &[(&str, Target)] =
+    &[("framer", xmpp::framer::run), ("jid", xmpp::jid::run), ("tokenizer", xmpp::tokenizer::run)];

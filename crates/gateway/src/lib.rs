@@ -2,7 +2,7 @@
 //!
 //! It is the only role that knows users and contacts. It holds both in memory, follows the store by revision, and asks the
 //! database nothing on the way of a message; only a first message waits for a write, because what widens the rights of a
-//! partner's user must be durable first. Sockets are in [`sip`](self), all decisions in one task per shard.
+//! partner's user must be durable first. Sockets are in `sip`, all decisions in one task per shard.
 //!
 //! This is the part with the built-in registrar. Trunks, TLS, presence and sessions are left out.
 

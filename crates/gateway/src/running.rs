@@ -85,48 +85,12 @@ pub struct Registration {
 pub struct Running {
     udp: Vec<SocketAddr>,
     tcp: Vec<SocketAddr>,
-    counters: Arc<Counters>,
-    questions: mpsc::Sender<Question>,
+    monitor: Monitor,
     stop: watch::Sender<bool>,
     shard: JoinHandle<()>,
 }
 
-impl Running {
-    /// Where SIP is listened for over UDP.
-    pub fn sip_udp(&self) -> &[SocketAddr] {
-        &self.udp
-    }
-
-    /// Where SIP is listened for over TCP.
-    pub fn sip_tcp(&self) -> &[SocketAddr] {
-        &self.tcp
-    }
-
-    /// For those who only look.
-    pub fn monitor(&self) -> Monitor {
-        Monitor { counters: Arc::clone(&self.counters), questions: self.questions.clone() }
-    }
-
-    /// What was counted since the start.
-    pub fn counters(&self) -> Snapshot {
-        self.counters.snapshot()
-    }
-
-    /// Who is registered, by address; empty once the gateway has stopped.
-    pub async fn registrations(&self) -> Vec<Registration> {
-        self.monitor().registrations().await
-    }
-
-    /// Answers what is undecided, closes connections and waits for the end.
-    pub async fn stop(self) {
-        self.stop.send_replace(true);
-        if let Err(error) = self.shard.await {
-            tracing::error!(%error, "the gateway did not end cleanly");
-        }
-    }
-}
-
-/// Looks at a gateway without holding it.
+/// Looks at a gateway without holding it. Cloning is cheap.
 #[derive(Clone, Debug)]
 pub struct Monitor {
     counters: Arc<Counters>,
@@ -145,6 +109,41 @@ impl Monitor {
         match self.questions.send(Question::Registrations(reply)).await {
             Ok(()) => answer.await.unwrap_or_default(),
             Err(_) => Vec::new(),
+        }
+    }
+}
+
+impl Running {
+    /// Where SIP is listened for over UDP.
+    pub fn sip_udp(&self) -> &[SocketAddr] {
+        &self.udp
+    }
+
+    /// Where SIP is listened for over TCP.
+    pub fn sip_tcp(&self) -> &[SocketAddr] {
+        &self.tcp
+    }
+
+    /// For those who only look.
+    pub fn monitor(&self) -> Monitor {
+        self.monitor.clone()
+    }
+
+    /// As [`Monitor::counters`].
+    pub fn counters(&self) -> Snapshot {
+        self.monitor.counters()
+    }
+
+    /// As [`Monitor::registrations`].
+    pub async fn registrations(&self) -> Vec<Registration> {
+        self.monitor.registrations().await
+    }
+
+    /// Answers what is undecided, closes connections and waits for the end.
+    pub async fn stop(self) {
+        self.stop.send_replace(true);
+        if let Err(error) = self.shard.await {
+            tracing::error!(%error, "the gateway did not end cleanly");
         }
     }
 }
@@ -198,7 +197,7 @@ pub async fn start(
         stop: stopped,
     };
     let shard = tokio::spawn(Shard::new(parts).run(ears));
-    Ok(Running { udp, tcp, counters, questions, stop, shard })
+    Ok(Running { udp, tcp, monitor: Monitor { counters, questions }, stop, shard })
 }
 
 /// Sockets that are bound.

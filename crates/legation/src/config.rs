@@ -1,8 +1,8 @@
 //! The configuration file: what the server needs to start, and nothing else (`version = 1`, TOML).
 //!
-//! Addresses, files, the data directory, name servers, log. Everything that an administrator changes while the server runs
-//! is in the store. A file is accepted whole or refused with every problem that can be found, each with line, column,
-//! field and what is allowed.
+//! Addresses, files, the data directory, name servers, log. Everything that an administrator changes while the server
+//! runs is in the store. A file is accepted whole or refused with every problem that can be found, each with line,
+//! column, field and what is allowed.
 
 use std::{
     fmt, fs, io,
@@ -152,8 +152,8 @@ impl Config {
         }
     }
 
-    /// Reads and checks the file at `path`. Relative paths in it are relative to its directory, that of the socket to the
-    /// data directory.
+    /// Reads and checks the file at `path`. Relative paths in it are relative to its directory, that of the socket to
+    /// the data directory.
     pub fn load(path: &Path) -> Result<Self, ConfigError> {
         let unreadable = |source| ConfigError::Unreadable { path: path.to_owned(), source };
         let text = read(path).map_err(unreadable)?;

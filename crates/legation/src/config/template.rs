@@ -19,7 +19,7 @@ pub(crate) fn render(template: &Template<'_>) -> String {
     let (data_dir, certificate, key) =
         (quoted(&data_dir.to_string_lossy()), quoted(&certificate.to_string_lossy()), quoted(&key.to_string_lossy()));
     format!(
-        r#"# What legation needs to start. Partners, users, settings and the rest are changed while it runs: legation help.
+        r#"# What legation needs to start. Everything else is changed while it runs: legation help.
 version = 1
 
 # Database and admin socket; must be closed to other users (mode 0700).

@@ -1,0 +1,192 @@
+//! The command line.
+//!
+//! `init`, `serve`, `demo` and `config` work on files; every other command goes through the API of the running server
+//! and nothing else, so what it may do and what is recorded of it are the same as from anywhere. Exit codes: 0 done, 1
+//! refused or failed, 2 called wrongly, 3 the server cannot be reached.
+
+use std::{
+    fmt::Display,
+    path::{Path, PathBuf},
+    process::ExitCode,
+};
+
+use clap::{Parser, Subcommand};
+use serde::Serialize;
+
+use crate::{
+    client::Client,
+    config::Config,
+    output::{self, Failure, Format},
+};
+
+mod audit;
+mod check;
+mod contact;
+mod domain;
+mod init;
+mod partner;
+mod password;
+mod serve;
+mod settings;
+mod status;
+mod user;
+
+/// The configuration file when neither `--config` nor `LEGATION_CONFIG` names one.
+const CONFIG_DEFAULT: &str = "/etc/legation/legation.toml";
+
+/// XMPP federation gateway: partners' XMPP servers outside, SIP or XMPP inside.
+#[derive(Debug, Parser)]
+#[command(name = "legation", version, propagate_version = true, disable_help_subcommand = false)]
+struct Line {
+    /// The configuration file [default: $LEGATION_CONFIG, else /etc/legation/legation.toml]
+    #[arg(long, global = true, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// The server's admin socket [default: the one that the configuration file names]
+    #[arg(long, global = true, value_name = "PATH")]
+    socket: Option<PathBuf>,
+    /// How results are printed
+    #[arg(long, global = true, value_name = "FORMAT", value_enum, default_value_t)]
+    output: Format,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Make a data directory, a configuration file and a database with a first internal domain
+    Init(init::Init),
+    /// Run the server until SIGINT or SIGTERM
+    Serve,
+    /// Play a conversation between a scripted partner and a scripted SIP user through a real server
+    Demo {
+        /// Keep everything running after the last step, until SIGINT
+        #[arg(long)]
+        stay: bool,
+    },
+    /// The configuration file
+    #[command(subcommand)]
+    Config(check::Command),
+    /// Internal domains
+    #[command(subcommand)]
+    Domain(domain::Command),
+    /// Partners: whom we federate with, and on which terms
+    #[command(subcommand)]
+    Partner(Box<partner::Command>),
+    /// Users of the built-in SIP registrar
+    #[command(subcommand)]
+    User(user::Command),
+    /// Gateway-wide settings
+    #[command(subcommand)]
+    Settings(settings::Command),
+    /// Contacts between internal users and partners' users
+    #[command(subcommand)]
+    Contact(contact::Command),
+    /// Who changed what
+    #[command(subcommand)]
+    Audit(audit::Command),
+    /// What the server does now
+    Status,
+}
+
+/// What a command works with.
+struct Caller {
+    client: Client,
+    format: Format,
+}
+
+impl Caller {
+    /// Tells what was done: the thing itself as JSON, or a sentence.
+    fn done(&self, thing: &impl Serialize, sentence: impl Display) -> Result<(), Failure> {
+        match self.format {
+            Format::Json => output::json(thing)?,
+            Format::Table => output::line(sentence),
+        }
+        Ok(())
+    }
+
+    /// Tells that something is removed, of which nothing is left to show.
+    fn removed(&self, sentence: impl Display) {
+        if self.format == Format::Table {
+            output::line(sentence);
+        }
+    }
+}
+
+/// Runs the command line of this process.
+pub fn main() -> ExitCode {
+    net::tls::install_provider();
+    let line = match Line::try_parse() {
+        Ok(line) => line,
+        Err(error) => {
+            // Help and version go to standard output with 0, everything else to standard error with 2.
+            let _ = error.print();
+            return ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(2));
+        }
+    };
+    match run(line) {
+        Ok(code) => code,
+        Err(failure) => {
+            for text in failure.to_string().lines() {
+                output::note(format_args!("error: {text}"));
+            }
+            failure.exit_code()
+        }
+    }
+}
+
+fn run(line: Line) -> Result<ExitCode, Failure> {
+    let config = config_path(line.config.as_deref());
+    match line.command {
+        Command::Init(init) => init.run(line.config.as_deref()).map(|()| ExitCode::SUCCESS),
+        Command::Serve => serve::run(&config).map(|()| ExitCode::SUCCESS),
+        Command::Demo { stay } => serve::demo(stay),
+        Command::Config(command) => command.run(&config, line.output).map(|()| ExitCode::SUCCESS),
+        command => {
+            let socket = socket_path(line.socket, &config)?;
+            let caller = Caller { client: Client::new(&socket), format: line.output };
+            let runtime =
+                tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(Failure::failed)?;
+            runtime.block_on(ask(command, &caller)).map(|()| ExitCode::SUCCESS)
+        }
+    }
+}
+
+async fn ask(command: Command, caller: &Caller) -> Result<(), Failure> {
+    match command {
+        Command::Domain(command) => command.run(caller).await,
+        Command::Partner(command) => command.run(caller).await,
+        Command::User(command) => command.run(caller).await,
+        Command::Settings(command) => command.run(caller).await,
+        Command::Contact(command) => command.run(caller).await,
+        Command::Audit(command) => command.run(caller).await,
+        Command::Status => status::run(caller).await,
+        Command::Init(_) | Command::Serve | Command::Demo { .. } | Command::Config(_) => Ok(()),
+    }
+}
+
+fn config_path(given: Option<&Path>) -> PathBuf {
+    given.map_or_else(
+        || std::env::var_os("LEGATION_CONFIG").map_or_else(|| CONFIG_DEFAULT.into(), PathBuf::from),
+        PathBuf::from,
+    )
+}
+
+/// The socket named on the command line, else in the configuration file.
+fn socket_path(given: Option<PathBuf>, config: &Path) -> Result<PathBuf, Failure> {
+    match given {
+        Some(socket) => Ok(socket),
+        None => Config::load(config).map(|config| config.admin_socket).map_err(Failure::failed),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Line::command().debug_assert();
+    }
+}

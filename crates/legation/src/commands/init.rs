@@ -1,0 +1,215 @@
+//! `legation init`: everything that a first `legation serve` needs.
+//!
+//! All that can be known beforehand is checked before anything is made, nothing that exists is overwritten, and what
+//! was made is removed again if a later step fails.
+
+use std::{
+    fs::{self, OpenOptions},
+    io::{self, Write as _},
+    os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _},
+    path::{Path, PathBuf},
+};
+
+use clap::Args;
+use lexicon::Domain;
+use net::tls::{CertificateFiles, Identities};
+use store::{Actor, Backend, Store};
+
+use super::{CONFIG_DEFAULT, config_path};
+use crate::{
+    config::{self, Config, Template},
+    output::{self, Failure},
+};
+
+mod certificate;
+
+/// Makes a data directory, a configuration file and a database with a first internal domain.
+#[derive(Debug, Args)]
+pub(super) struct Init {
+    /// The first internal domain: contoso.example
+    #[arg(long, value_name = "DOMAIN")]
+    domain: String,
+    /// The data directory; made with mode 0700
+    #[arg(long, value_name = "DIRECTORY", default_value = "/var/lib/legation")]
+    data_dir: PathBuf,
+    /// The domain's certificate with its chain, PEM [default: a self-signed one is made]
+    #[arg(long, value_name = "FILE", requires = "key")]
+    certificate: Option<PathBuf>,
+    /// The certificate's private key, PEM
+    #[arg(long, value_name = "FILE", requires = "certificate")]
+    key: Option<PathBuf>,
+    /// Where partners' servers connect [default: [::]:5269]
+    #[arg(long, value_name = "ADDRESS:PORT")]
+    xmpp_listen: Option<String>,
+    /// Where SIP clients register, UDP and TCP [default: 0.0.0.0:5060]
+    #[arg(long, value_name = "ADDRESS:PORT")]
+    sip_listen: Option<String>,
+}
+
+impl Init {
+    /// `config` is what `--config` names.
+    pub(super) fn run(self, config: Option<&Path>) -> Result<(), Failure> {
+        let domain = Domain::parse(self.domain.trim())
+            .map_err(|error| Failure::Failed(format!("domain: {}: {error}", self.domain)))?;
+        let file = absolute(&config_path(config))?;
+        let data_dir = absolute(&self.data_dir)?;
+        for address in [&self.xmpp_listen, &self.sip_listen].into_iter().flatten() {
+            if address.parse::<std::net::SocketAddr>().is_err() {
+                return Err(Failure::Usage(format!("{address}: write ADDRESS:PORT, such as [::]:5269")));
+            }
+        }
+        let installed = Config::new(&data_dir);
+        for path in [&file, &installed.database()] {
+            if path.symlink_metadata().is_ok() {
+                let path = path.display();
+                return Err(Failure::Failed(format!("{path} exists already; legation init overwrites nothing")));
+            }
+        }
+        let mut made = Made::default();
+        let done = self.make(&domain, &file, &installed, &mut made);
+        match done {
+            Ok(files) => {
+                made.keep();
+                next_steps(&domain, &file, config.is_some(), files.is_self_signed, &files.pair.certificate);
+                Ok(())
+            }
+            Err(failure) => Err(failure),
+        }
+    }
+
+    fn make(&self, domain: &Domain, file: &Path, installed: &Config, made: &mut Made) -> Result<Files, Failure> {
+        made.directory(&installed.data_dir)?;
+        let files = match (&self.certificate, &self.key) {
+            (Some(certificate), Some(key)) => Files {
+                pair: CertificateFiles { certificate: absolute(certificate)?, key: absolute(key)? },
+                is_self_signed: false,
+            },
+            _ => Files { pair: self_signed(domain, &installed.data_dir, made)?, is_self_signed: true },
+        };
+        Identities::load(std::slice::from_ref(&files.pair)).map_err(Failure::failed)?;
+        made.database(&installed.database());
+        tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .map_err(Failure::failed)?
+            .block_on(populate(&installed.database(), domain))?;
+        let text = config::render(&Template {
+            data_dir: &installed.data_dir,
+            certificate: &files.pair.certificate,
+            key: &files.pair.key,
+            xmpp_listen: self.xmpp_listen.as_deref(),
+            sip_listen: self.sip_listen.as_deref(),
+        });
+        made.file(file, &text, 0o644)?;
+        Ok(files)
+    }
+}
+
+/// Our certificate.
+struct Files {
+    pair: CertificateFiles,
+    is_self_signed: bool,
+}
+
+fn self_signed(domain: &Domain, data_dir: &Path, made: &mut Made) -> Result<CertificateFiles, Failure> {
+    let pair = CertificateFiles {
+        certificate: data_dir.join(format!("{}.pem", domain.as_ascii())),
+        key: data_dir.join(format!("{}.key", domain.as_ascii())),
+    };
+    let pem = certificate::self_signed(domain).map_err(Failure::failed)?;
+    made.file(&pair.key, &pem.key, 0o600)?;
+    made.file(&pair.certificate, &pem.certificate, 0o644)?;
+    Ok(pair)
+}
+
+async fn populate(database: &Path, domain: &Domain) -> Result<(), Failure> {
+    let store = Store::open(database).await.map_err(Failure::failed)?;
+    let added = store.add_domain(&Actor::new("legation init", "setup"), domain, &[Backend::Registrar]).await;
+    store.close().await;
+    added.map(drop).map_err(Failure::failed)
+}
+
+fn absolute(path: &Path) -> Result<PathBuf, Failure> {
+    std::path::absolute(path).map_err(|error| Failure::Failed(format!("{}: {error}", path.display())))
+}
+
+fn next_steps(domain: &Domain, file: &Path, named: bool, is_self_signed: bool, certificate: &Path) {
+    let option = if named || file != Path::new(CONFIG_DEFAULT) {
+        format!(" --config {}", file.display())
+    } else {
+        String::new()
+    };
+    output::line(format_args!("Made {} and a database with the internal domain {domain}.", file.display()));
+    if is_self_signed {
+        output::line(format_args!(
+            "Made a self-signed certificate, {}. Partners will not trust it: replace it before you federate with SASL.",
+            certificate.display()
+        ));
+    }
+    output::line("\nNext:");
+    for step in [
+        format!("legation{option} serve"),
+        format!("legation{option} user add alice@{domain}"),
+        format!("legation{option} partner add fabrikam.example --type federated"),
+    ] {
+        output::line(format_args!("  {step}"));
+    }
+}
+
+/// What was made; removed again unless kept.
+#[derive(Default)]
+struct Made {
+    files: Vec<PathBuf>,
+    directories: Vec<PathBuf>,
+}
+
+impl Made {
+    /// Makes `path` and its missing parents, closed to other users.
+    fn directory(&mut self, path: &Path) -> Result<(), Failure> {
+        if path.is_dir() {
+            return Ok(());
+        }
+        let failed = |error: io::Error| Failure::Failed(format!("cannot make {}: {error}", path.display()));
+        let missing: Vec<_> = path.ancestors().take_while(|ancestor| !ancestor.exists()).map(Path::to_owned).collect();
+        fs::DirBuilder::new().recursive(true).mode(0o700).create(path).map_err(failed)?;
+        self.directories.extend(missing);
+        Ok(())
+    }
+
+    /// Makes a file that does not exist yet, and the directory it is in.
+    fn file(&mut self, path: &Path, text: &str, mode: u32) -> Result<(), Failure> {
+        if let Some(parent) = path.parent() {
+            self.directory(parent)?;
+        }
+        let failed = |error: io::Error| Failure::Failed(format!("cannot make {}: {error}", path.display()));
+        let mut file = OpenOptions::new().write(true).create_new(true).mode(mode).open(path).map_err(failed)?;
+        self.files.push(path.to_owned());
+        file.write_all(text.as_bytes()).and_then(|()| file.sync_all()).map_err(failed)
+    }
+
+    /// Remembers the files of a database that is about to be made.
+    fn database(&mut self, path: &Path) {
+        for suffix in ["", "-wal", "-shm", ".lock"] {
+            let mut name = path.as_os_str().to_owned();
+            name.push(suffix);
+            self.files.push(name.into());
+        }
+    }
+
+    fn keep(&mut self) {
+        self.files.clear();
+        self.directories.clear();
+    }
+}
+
+impl Drop for Made {
+    fn drop(&mut self) {
+        for file in &self.files {
+            let _ = fs::remove_file(file);
+        }
+        for directory in &self.directories {
+            // Refused by the system if something of others is in it.
+            let _ = fs::remove_dir(directory);
+        }
+    }
+}

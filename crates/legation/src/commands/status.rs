@@ -1,0 +1,35 @@
+//! `legation status`.
+
+use panel::api::v1::dto::Status;
+
+use super::Caller;
+use crate::output::{self, Failure, Format};
+
+pub(super) async fn run(caller: &Caller) -> Result<(), Failure> {
+    let status: Status = caller.client.get("/api/v1/status").await?.read()?;
+    if caller.format == Format::Json {
+        return output::json(&status);
+    }
+    output::fields([
+        ("version", status.version.clone()),
+        ("started", output::time(&status.started_at)),
+        ("revision", status.revision.to_string()),
+        ("registrations", status.registrations.to_string()),
+        ("streams", status.streams.len().to_string()),
+    ]);
+    output::line("");
+    let listeners = status.listeners.iter();
+    output::table(
+        ["listener", "transport", "address"],
+        listeners.map(|listener| [listener.name.clone(), listener.transport.clone(), listener.address.clone()]),
+    );
+    output::line("");
+    let streams = status.streams.iter().map(|stream| {
+        let pair = format!("{} ↔ {}", stream.local, stream.remote);
+        [stream.partner.clone(), pair, stream.direction.clone(), stream.method.clone(), output::time(&stream.since)]
+    });
+    output::table(["partner", "pair", "direction", "method", "since"], streams);
+    output::line("");
+    output::table(["counter", "value"], status.ledger.iter().map(|(name, value)| [name.clone(), value.to_string()]));
+    Ok(())
+}

@@ -1,0 +1,168 @@
+//! What commands print: tables or JSON to standard output, warnings and errors to standard error.
+//!
+//! Text that came from the server's peers is stripped of control characters: it must not move a terminal's cursor.
+
+use std::{
+    fmt::{self, Display},
+    io::{self, Write as _},
+    process::ExitCode,
+};
+
+use clap::ValueEnum;
+use comfy_table::{ContentArrangement, Table, presets};
+use jiff::{Timestamp, tz::TimeZone};
+use panel::api::v1::dto::FieldWarning;
+use serde::Serialize;
+
+use crate::client::ClientError;
+
+/// How results are printed.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq, ValueEnum)]
+pub(crate) enum Format {
+    /// Columns, for people.
+    #[default]
+    Table,
+    /// One JSON document as the API gives it, for programs.
+    Json,
+}
+
+/// Why a command did not do what was asked.
+#[derive(Debug)]
+pub(crate) enum Failure {
+    /// It was refused or failed: exit code 1.
+    Failed(String),
+    /// It was called in a way that makes no sense: exit code 2.
+    Usage(String),
+    /// The server cannot be reached: exit code 3.
+    Unreachable(String),
+}
+
+impl Failure {
+    /// Refused or failed, for this reason.
+    pub(crate) fn failed(reason: impl Display) -> Self {
+        Self::Failed(reason.to_string())
+    }
+
+    /// The exit code of the command line's contract.
+    pub(crate) fn exit_code(&self) -> ExitCode {
+        ExitCode::from(match self {
+            Self::Failed(_) => 1,
+            Self::Usage(_) => 2,
+            Self::Unreachable(_) => 3,
+        })
+    }
+}
+
+impl Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Failed(text) | Self::Usage(text) | Self::Unreachable(text) => f.write_str(text),
+        }
+    }
+}
+
+impl From<ClientError> for Failure {
+    fn from(error: ClientError) -> Self {
+        match error {
+            ClientError::Unreachable { .. } => Self::Unreachable(error.to_string()),
+            other => Self::Failed(other.to_string()),
+        }
+    }
+}
+
+/// Prints a line to standard output. A reader that has gone away is not an error.
+pub(crate) fn line(text: impl Display) {
+    let _ = writeln!(io::stdout().lock(), "{text}");
+}
+
+/// Prints a line to standard error.
+pub(crate) fn note(text: impl Display) {
+    let _ = writeln!(io::stderr().lock(), "{text}");
+}
+
+/// Prints `value` as one JSON document.
+pub(crate) fn json(value: &impl Serialize) -> Result<(), Failure> {
+    line(serde_json::to_string_pretty(value).map_err(Failure::failed)?);
+    Ok(())
+}
+
+/// Prints rows under `header`; without rows, that there are none.
+pub(crate) fn table<const N: usize>(header: [&str; N], rows: impl IntoIterator<Item = [String; N]>) {
+    let mut table = Table::new();
+    table.load_preset(presets::NOTHING).set_content_arrangement(ContentArrangement::Dynamic);
+    table.set_header(header.map(str::to_uppercase));
+    for row in rows {
+        table.add_row(row.map(|cell| plain(&cell)));
+    }
+    if table.is_empty() {
+        line("(none)");
+    } else {
+        print(&table);
+    }
+}
+
+/// Prints one thing as a list of names and values.
+pub(crate) fn fields<'a>(fields: impl IntoIterator<Item = (&'a str, String)>) {
+    let mut table = Table::new();
+    table.load_preset(presets::NOTHING).set_content_arrangement(ContentArrangement::Dynamic);
+    for (name, value) in fields {
+        table.add_row([name.to_owned(), plain(&value)]);
+    }
+    print(&table);
+}
+
+fn print(table: &Table) {
+    for row in table.lines() {
+        line(row.trim_end());
+    }
+}
+
+/// `text` without what would act on a terminal; lines are kept.
+fn plain(text: &str) -> String {
+    text.chars().map(|c| if c.is_control() && c != '\n' { '\u{fffd}' } else { c }).collect()
+}
+
+/// `yes` or `no`.
+pub(crate) fn flag(flag: bool) -> String {
+    if flag { "yes" } else { "no" }.to_owned()
+}
+
+/// `text`, or a dash for nothing.
+pub(crate) fn or_dash(text: impl Display) -> String {
+    let text = text.to_string();
+    if text.is_empty() { "-".to_owned() } else { text }
+}
+
+/// A time of the API in the zone of this machine.
+pub(crate) fn time(text: &str) -> String {
+    match text.parse::<Timestamp>() {
+        Ok(time) => time.to_zoned(TimeZone::system()).strftime("%Y-%m-%d %H:%M:%S %Z").to_string(),
+        Err(_) => or_dash(text),
+    }
+}
+
+/// Prints each warning to standard error.
+pub(crate) fn warnings(warnings: &[FieldWarning]) {
+    for warning in warnings {
+        note(format_args!("warning: {}: {}", warning.field, plain(&warning.message)));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn exit_codes_are_those_of_the_contract() {
+        for (failure, code) in
+            [(Failure::failed("x"), 1), (Failure::Usage(String::new()), 2), (Failure::Unreachable(String::new()), 3)]
+        {
+            assert_eq!(failure.exit_code(), ExitCode::from(code));
+        }
+    }
+
+    #[test]
+    fn text_of_peers_cannot_act_on_the_terminal() {
+        assert_eq!(plain("a\x1b[2Jb\nc\r"), "a\u{fffd}[2Jb\nc\u{fffd}");
+    }
+}

@@ -3,6 +3,7 @@
 //! A target is `fn(&[u8])`. The corpora in `corpus/<target>/` are replayed by the tests of the crate that a target is
 //! about; `cargo run --release -- <target> <seconds>` mutates them.
 
+mod sip_message;
 #[path = "xmpp/targets.rs"]
 pub mod xmpp;
 
@@ -10,5 +11,9 @@ pub mod xmpp;
 pub type Target = fn(&[u8]);
 
 /// Every target and the name of its corpus.
-pub const TARGETS: &[(&str, Target)] =
-    &[("framer", xmpp::framer::run), ("jid", xmpp::jid::run), ("tokenizer", xmpp::tokenizer::run)];
+pub const TARGETS: &[(&str, Target)] = &[
+    ("framer", xmpp::framer::run),
+    ("jid", xmpp::jid::run),
+    ("sip_message", sip_message::run),
+    ("tokenizer", xmpp::tokenizer::run),
+];

@@ -7,7 +7,7 @@ use sip::{
 };
 
 /// One input.
-pub(crate) fn sip_message(data: &[u8]) {
+pub(crate) fn run(data: &[u8]) {
     let limits = Limits::default();
     match datagram(Bytes::copy_from_slice(data), &limits) {
         Ok(Some(message)) => look(&message),

@@ -19,7 +19,7 @@ fn the_corpus_holds_no_surprise() {
     let inputs = inputs();
     assert!(inputs.len() > 50);
     for input in inputs {
-        sip_message::sip_message(&input);
+        sip_message::run(&input);
     }
 }
 
@@ -31,6 +31,6 @@ proptest! {
         let at = at % input.len();
         let end = if cut { at } else { (at + with.len()).min(input.len()) };
         input.splice(at..end, with.bytes());
-        sip_message::sip_message(&input);
+        sip_message::run(&input);
     }
 }

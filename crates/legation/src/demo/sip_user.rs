@@ -134,6 +134,12 @@ impl SipUser {
         tokio::time::timeout(within, self.received.recv()).await.ok().flatten()
     }
 
+    /// Hands the inbox over: from then on [`Self::next_message`] gives nothing.
+    pub fn take_inbox(&mut self) -> mpsc::Receiver<Received> {
+        let (_, closed) = mpsc::channel(1);
+        std::mem::replace(&mut self.received, closed)
+    }
+
     async fn order(&self, order: impl FnOnce(oneshot::Sender<Outcome>) -> Order) -> Result<Outcome, SipUserError> {
         let (done, outcome) = oneshot::channel();
         self.orders.send(order(done)).await.map_err(|_| SipUserError::Ended)?;

@@ -1,0 +1,116 @@
+//! Load on the real server: messages per second each way, start time, memory, CPU per message, latency.
+//!
+//! The server runs as a process of its own, which is this same program in another role, so that its CPU time and memory
+//! are those of the server alone. Partner and SIP users are in this process and share the machine: the figures say what
+//! one message costs, and what this machine carries together with its load. Everything is on loopback, with TLS 1.3 and
+//! SASL EXTERNAL both ways, SIP over UDP with digest.
+//!
+//! `cargo run --profile dist -p bench -- [--messages N] [--users N] [--rate N]`
+
+use std::{error::Error, process::ExitCode, sync::Arc, time::Duration};
+
+mod certificates;
+mod figures;
+mod partner;
+mod road;
+mod server;
+mod users;
+
+use figures::Table;
+use partner::Partner;
+use server::Server;
+use users::Users;
+
+/// What can go wrong in a measurement: it is told and ends it.
+type Failure = Box<dyn Error + Send + Sync>;
+
+const LOCAL: &str = "contoso.example";
+const REMOTE: &str = "fabrikam.example";
+
+/// How much is measured.
+#[derive(Clone, Copy)]
+struct Plan {
+    /// Messages of each saturating run.
+    messages: usize,
+    /// SIP users, each with one contact.
+    users: usize,
+    /// Messages a second of the latency runs.
+    rate: usize,
+}
+
+impl Plan {
+    const MESSAGES_MAX: usize = 1_000_000;
+    const USERS_MAX: usize = 200;
+
+    fn read(arguments: impl Iterator<Item = String>) -> Result<Self, Failure> {
+        let mut plan = Self { messages: 20_000, users: 32, rate: 1000 };
+        let mut arguments = arguments;
+        while let Some(name) = arguments.next() {
+            let (field, max) = match name.as_str() {
+                "--messages" => (&mut plan.messages, Self::MESSAGES_MAX),
+                "--users" => (&mut plan.users, Self::USERS_MAX),
+                "--rate" => (&mut plan.rate, 5000),
+                other => return Err(format!("{other}: use --messages, --users and --rate").into()),
+            };
+            let value = arguments.next().ok_or_else(|| format!("{name} needs a number"))?;
+            *field = value.parse().ok().filter(|n| (1..=max).contains(n)).ok_or(format!("{name}: 1 to {max}"))?;
+        }
+        Ok(plan)
+    }
+}
+
+fn main() -> ExitCode {
+    if server::is_its_process() {
+        return legation::commands::main();
+    }
+    net::tls::install_provider();
+    let done = Plan::read(std::env::args().skip(1)).and_then(|plan| {
+        let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+        runtime.block_on(measure(plan))
+    });
+    match done {
+        Ok(table) => {
+            figures::print(&table);
+            ExitCode::SUCCESS
+        }
+        Err(failure) => {
+            figures::complain(&failure);
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn measure(plan: Plan) -> Result<Table, Failure> {
+    let folder = tempfile::tempdir()?;
+    let certificates = certificates::make(folder.path())?;
+    let partner = Arc::new(Partner::listen(&certificates).await?);
+    let mut server = Server::prepare(folder.path(), &certificates, partner.address())?;
+    let mut table = Table::default();
+    table.add("start to listening, empty database, ms", server.start()?);
+    table.add("memory after start, MiB", server.memory_mib()?);
+
+    server.provision(plan.users, &certificates)?;
+    let users = Arc::new(Users::register(server.sip_address()?, plan.users).await?);
+    partner.dial(server.xmpp_address()?).await?;
+    road::warm_up(&partner, &users).await?;
+    table.add("memory with all users registered, MiB", server.memory_mib()?);
+
+    for (direction, pace) in [
+        (road::Direction::Inward, None),
+        (road::Direction::Outward, None),
+        (road::Direction::Inward, Some(plan.rate)),
+        (road::Direction::Outward, Some(plan.rate)),
+    ] {
+        let count = pace.map_or(plan.messages, |rate| (rate * 10).min(plan.messages));
+        let before = server.cpu()?;
+        let run = road::run(direction, count, pace, &partner, &users).await?;
+        // The last settlements are still on their way.
+        tokio::time::sleep(Duration::from_millis(200)).await;
+        let cpu_ms = (server.cpu()? - before).as_secs_f64() * 1e6 / count as f64;
+        table.run(direction, pace, &run, cpu_ms);
+    }
+    table.add("peak memory, MiB", server.memory_peak_mib()?);
+    table.add("SIP responses other than success", users.refused() as f64);
+    table.add("stanza errors received by the partner", partner.errors() as f64);
+    Ok(table)
+}

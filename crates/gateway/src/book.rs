@@ -18,6 +18,8 @@ pub(crate) enum Change {
     Users(Vec<User>),
     /// Contacts that changed, ended ones among them.
     Contacts(Vec<store::Contact>),
+    /// Everything up to these revisions was sent.
+    UpTo(Revisions),
 }
 
 /// An account of the registrar.
@@ -172,9 +174,11 @@ async fn next(
     }
     if now.contacts != seen.contacts {
         let rows = store.contacts_since(seen.contacts).await?;
-        return Ok(changes.send(Change::Contacts(rows)).await.is_ok());
+        if changes.send(Change::Contacts(rows)).await.is_err() {
+            return Ok(false);
+        }
     }
-    Ok(true)
+    Ok(changes.send(Change::UpTo(now)).await.is_ok())
 }
 
 /// Waits for the next revision; whether there is nobody left to wait for.

@@ -10,7 +10,7 @@ use std::{
 use link::{LinkEnd, Snapshots};
 use net::listen::{ListenError, listen};
 use policy::AccessPolicies;
-use store::{Store, StoreError};
+use store::{Revisions, Store, StoreError};
 use tokio::{
     net::{TcpListener, UdpSocket},
     sync::{mpsc, oneshot, watch},
@@ -95,9 +95,16 @@ pub struct Running {
 pub struct Monitor {
     counters: Arc<Counters>,
     questions: mpsc::Sender<Question>,
+    applied: watch::Receiver<Revisions>,
 }
 
 impl Monitor {
+    /// Waits until users and contacts of these revisions are in force; at once when the gateway has stopped.
+    pub async fn in_force(&self, of: Revisions) {
+        let reached = |applied: &Revisions| applied.users >= of.users && applied.contacts >= of.contacts;
+        let _ = self.applied.clone().wait_for(reached).await;
+    }
+
     /// What was counted since the start.
     pub fn counters(&self) -> Snapshot {
         self.counters.snapshot()
@@ -170,6 +177,7 @@ pub async fn start(
     let (stored, written) = mpsc::channel(WRITES_MAX);
     let (udp, tcp) = (addresses(&bound.udp, |socket| socket.local_addr()), addresses(&bound.tcp, |l| l.local_addr()));
     let flows = flows(&bound, &config);
+    let (applied, up_to) = watch::channel(seen);
     let parts = Parts {
         flows,
         book,
@@ -180,6 +188,7 @@ pub async fn start(
         port: link.link.port(LINK_WINDOW),
         counters: Arc::clone(&counters),
         contacts: config.contacts.into(),
+        applied,
     };
     for (index, socket) in bound.udp.into_iter().enumerate() {
         tokio::spawn(udp::read(socket, index, arrivals.clone(), Arc::clone(&counters), stopped.clone()));
@@ -197,7 +206,7 @@ pub async fn start(
         stop: stopped,
     };
     let shard = tokio::spawn(Shard::new(parts).run(ears));
-    Ok(Running { udp, tcp, monitor: Monitor { counters, questions }, stop, shard })
+    Ok(Running { udp, tcp, monitor: Monitor { counters, questions, applied: up_to }, stop, shard })
 }
 
 /// Sockets that are bound.

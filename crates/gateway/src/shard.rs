@@ -15,6 +15,8 @@ mod outward;
 mod registration;
 mod request;
 mod stanza;
+#[cfg(test)]
+mod tests;
 
 use std::{
     collections::VecDeque,
@@ -32,7 +34,7 @@ use ::sip::{
 use lexicon::{Now, Timestamp};
 use link::{Inbox, Port, Snapshots};
 use policy::{AccessPolicies, EdgeSnapshot};
-use store::{InvitationOutcome, Store};
+use store::{InvitationOutcome, Revisions, Store};
 use tokio::{
     sync::{mpsc, oneshot, watch},
     time::sleep_until,
@@ -55,6 +57,8 @@ const NONCE_LIFETIME: Duration = Duration::from_secs(600);
 const NONCES_MAX: usize = 65_536;
 /// Results of store writes that wait for the shard; also the number of writes under way at most.
 pub(crate) const WRITES_MAX: usize = 1024;
+/// Arrivals taken between two looks at everything else.
+const ARRIVALS_AT_ONCE: usize = 64;
 /// Longest sleep, so that the clock of the shard is never far behind.
 const SLEEP_MAX: Duration = Duration::from_secs(60);
 
@@ -96,6 +100,8 @@ pub(crate) struct Parts {
     pub(crate) port: Port,
     pub(crate) counters: Arc<Counters>,
     pub(crate) contacts: Arc<[String]>,
+    /// Up to where the store's changes have been taken.
+    pub(crate) applied: watch::Sender<Revisions>,
 }
 
 /// The state of a shard.
@@ -120,11 +126,12 @@ pub(crate) struct Shard {
     memory: memory::Memory,
     counters: Arc<Counters>,
     contacts: Arc<[String]>,
+    applied: watch::Sender<Revisions>,
 }
 
 /// What happened.
 enum Event {
-    Arrival(Arrival),
+    Arrivals,
     Envelope(Option<link::Envelope>),
     Settlement(link::Settlement),
     Stored(Stored),
@@ -157,16 +164,18 @@ impl Shard {
             memory: memory::Memory::default(),
             counters: parts.counters,
             contacts: parts.contacts,
+            applied: parts.applied,
         }
     }
 
     /// Runs until it is told to stop, or nobody can reach it any more.
     pub(crate) async fn run(mut self, mut ears: Ears) {
         let mut link_open = true;
+        let mut arrivals = Vec::with_capacity(ARRIVALS_AT_ONCE);
         loop {
             let deadline = self.deadline();
             let event = tokio::select! {
-                Some(arrival) = ears.arrivals.recv() => Event::Arrival(arrival),
+                1.. = ears.arrivals.recv_many(&mut arrivals, ARRIVALS_AT_ONCE) => Event::Arrivals,
                 envelope = ears.inbox.receive(), if link_open && self.deliveries.has_room() => Event::Envelope(envelope),
                 settlement = self.port.settlement() => Event::Settlement(settlement),
                 Some(stored) = ears.stored.recv() => Event::Stored(stored),
@@ -177,7 +186,12 @@ impl Shard {
             };
             self.now = clock();
             match event {
-                Event::Arrival(arrival) => self.arrival(arrival),
+                Event::Arrivals => {
+                    for arrival in arrivals.drain(..) {
+                        self.arrival(arrival);
+                        self.drain();
+                    }
+                }
                 Event::Envelope(Some(envelope)) => self.envelope(envelope),
                 Event::Envelope(None) => link_open = false,
                 Event::Settlement(settlement) => self.settlement(settlement),
@@ -338,6 +352,9 @@ impl Shard {
                         self.tell(&watching);
                     }
                 }
+            }
+            Change::UpTo(revisions) => {
+                self.applied.send_replace(revisions);
             }
         }
     }

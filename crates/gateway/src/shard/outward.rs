@@ -9,7 +9,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use ::sip::{Name, Status};
+use ::sip::Status;
 use interwork::{
     error::{self, Addressed, Answer, Origin},
     message::{self, Addresses, Text},
@@ -99,7 +99,7 @@ impl Shard {
         }
     }
 
-    fn refuse_message(&mut self, incoming: &Incoming, answer: Answer, fields: &[(Name, &str)]) {
+    fn refuse_message(&mut self, incoming: &Incoming, answer: Answer, fields: &[(&str, &str)]) {
         self.counters.from_users.answered();
         self.answer(incoming, answer, fields);
     }

@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use ::sip::{Name, Status, registrar::RegisterError};
+use ::sip::{Status, registrar::RegisterError};
 use interwork::{error::Answer, uri};
 use lexicon::BareJid;
 
@@ -23,7 +23,7 @@ impl Shard {
         match self.registrar.register(now, &address, request, &incoming.flow, source) {
             Ok(()) => {
                 let contacts = self.registrar.contact_values(now, &address);
-                let fields: Vec<_> = contacts.iter().map(|contact| (Name::Contact, contact.as_str())).collect();
+                let fields: Vec<_> = contacts.iter().map(|contact| ("Contact", contact.as_str())).collect();
                 self.answer(&incoming, Answer::new(Status::OK), &fields);
             }
             Err(error) => self.refuse_registration(&incoming, error),
@@ -35,7 +35,7 @@ impl Shard {
         let answer = Answer::new(error.status()).with_text(&error.to_string());
         match error {
             RegisterError::IntervalTooBrief(seconds) => {
-                self.answer(incoming, answer, &[(Name::MinExpires, &seconds.to_string())]);
+                self.answer(incoming, answer, &[("Min-Expires", &seconds.to_string())]);
             }
             _ => self.answer(incoming, answer, &[]),
         }

@@ -36,7 +36,7 @@ enum Flawed {
     /// With this status.
     Status(Status),
     /// With this status and a header field.
-    Field(Status, Name, String),
+    Field(Status, &'static str, String),
 }
 
 impl Shard {
@@ -85,19 +85,19 @@ impl Shard {
         }
         let required: Vec<&str> = request.headers.values(Name::Require).collect();
         if !required.is_empty() {
-            return Some(Flawed::Field(Status::BAD_EXTENSION, Name::Unsupported, required.join(", ")));
+            return Some(Flawed::Field(Status::BAD_EXTENSION, "Unsupported", required.join(", ")));
         }
         None
     }
 
     fn options(&mut self, incoming: &Incoming) {
         let accept = interwork::message::ACCEPT;
-        self.answer(incoming, Answer::new(Status::OK), &[(Name::Allow, ALLOW), (Name::Accept, accept)]);
+        self.answer(incoming, Answer::new(Status::OK), &[("Allow", ALLOW), ("Accept", accept)]);
     }
 
     fn refuse_method(&mut self, incoming: &Incoming, status: Status) {
         self.counters.sip("method");
-        self.answer(incoming, Answer::new(status), &[(Name::Allow, ALLOW)]);
+        self.answer(incoming, Answer::new(status), &[("Allow", ALLOW)]);
     }
 
     /// The user who sent the request; none if it was answered with a refusal or a challenge.
@@ -161,7 +161,7 @@ impl Shard {
         let algorithms: Vec<_> = [Algorithm::Sha256, Algorithm::Md5].into_iter().filter(has).collect();
         let challenges = self.nonces.challenge(self.now.wall, realm, &algorithms, stale);
         let texts: Vec<String> = challenges.iter().map(ToString::to_string).collect();
-        let fields: Vec<_> = texts.iter().map(|text| (Name::WwwAuthenticate, text.as_str())).collect();
+        let fields: Vec<_> = texts.iter().map(|text| ("WWW-Authenticate", text.as_str())).collect();
         self.answer(incoming, Answer::new(Status::UNAUTHORIZED), &fields);
     }
 
@@ -179,32 +179,36 @@ impl Shard {
     }
 
     /// Answers a request: status, `Warning: 399` for a text, Retry-After, and `fields`.
-    pub(super) fn answer(&mut self, incoming: &Incoming, answer: Answer, fields: &[(Name, &str)]) {
+    pub(super) fn answer(&mut self, incoming: &Incoming, answer: Answer, fields: &[(&str, &str)]) {
         let response = self.response(&incoming.request, answer, fields);
         self.respond(incoming.id, response);
     }
 
-    fn response(&mut self, request: &Request, answer: Answer, fields: &[(Name, &str)]) -> Response {
+    fn response(&mut self, request: &Request, answer: Answer, fields: &[(&str, &str)]) -> Response {
         let mut response = Response::to(request, answer.status, &self.tokens.make());
-        let mut put = |name: Name, value: &dyn Display| {
+        let mut put = |name: &str, value: &dyn Display| {
             // A value with a control character is left out; the answer is complete without it.
-            let _left_out = response.headers.push(name, value);
+            let _left_out = response.headers.push_named(name, value);
         };
         for (name, value) in fields {
-            put(*name, value);
+            put(name, value);
         }
         if let Some(seconds) = answer.retry_after {
-            put(Name::RetryAfter, &seconds);
+            put("Retry-After", &seconds);
         }
         if let Some(text) = &answer.text {
-            put(Name::Warning, &warning(request.uri.host(), text));
+            put("Warning", &warning(request.uri.host(), text));
         }
         response
     }
 }
 
-/// The address that a digest user name stands for: the name alone, or with the domain of From.
+/// The address that a digest user name stands for: the localpart as it is stored, or the user's plain name, alone or with
+/// the domain of From.
 fn claimed(username: &str, from: &BareJid) -> Option<BareJid> {
+    if from.local() == Some(username) {
+        return Some(from.clone());
+    }
     let domain = from.domain().as_ascii();
     let name = username.strip_suffix(domain).and_then(|name| name.strip_suffix('@')).unwrap_or(username);
     uri::of_name(name, from.domain().clone()).ok()

@@ -67,15 +67,8 @@ async fn a_blocked_sender_is_answered_as_if_the_user_did_not_exist() {
     let mut romeo = scene.registered("romeo").await;
     let juliet = "juliet@fabrikam.example";
     scene.store.block_contact(&actor(), &bare(ROMEO), &bare(juliet)).await.unwrap();
-    let blocked = loop {
-        scene.edge.send(&message(juliet, ROMEO, "x"));
-        tokio::select! {
-            outcome = scene.edge.outcome() => if let Err(error) = outcome { break error },
-            _ = romeo.hear(200) => {
-                let _ = scene.edge.outcome().await;
-            }
-        }
-    };
+    scene.in_force().await;
+    let blocked = scene.edge.pass(&message(juliet, ROMEO, "x")).await.unwrap_err();
     let absent = scene.edge.pass(&message(juliet, "nobody@contoso.example", "x")).await.unwrap_err();
     assert_eq!(blocked, absent);
     assert_eq!(blocked.condition, Condition::ServiceUnavailable);
@@ -87,26 +80,13 @@ async fn an_added_contact_may_write_and_an_ended_one_no_longer() {
     let mut scene = Scene::start().await;
     let mut romeo = scene.registered("romeo").await;
     scene.store.add_contact(&actor(), &bare(ROMEO), &bare(FRIAR)).await.unwrap();
-    loop {
-        scene.edge.send(&message(FRIAR, ROMEO, "x"));
-        tokio::select! {
-            outcome = scene.edge.outcome() => assert_eq!(outcome.unwrap_err().condition, Condition::Forbidden),
-            text = romeo.hear(200) => {
-                assert_eq!(text, "x");
-                break;
-            }
-        }
-    }
+    scene.in_force().await;
+    scene.edge.send(&message(FRIAR, ROMEO, "x"));
+    assert_eq!(romeo.hear(200).await, "x");
     assert_eq!(scene.edge.outcome().await, Ok(()));
     scene.store.end_contact(&actor(), &bare(ROMEO), &bare(FRIAR)).await.unwrap();
-    let mut ended = false;
-    while !ended {
-        scene.edge.send(&message(FRIAR, ROMEO, "x"));
-        tokio::select! {
-            outcome = scene.edge.outcome() => ended = outcome.is_err(),
-            _ = romeo.hear(200) => drop(scene.edge.outcome().await),
-        }
-    }
+    scene.in_force().await;
+    assert_eq!(scene.edge.say(FRIAR, ROMEO, "x").await, Err(Condition::Forbidden));
 }
 
 #[tokio::test]

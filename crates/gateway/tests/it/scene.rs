@@ -7,7 +7,7 @@ use lexicon::{BareJid, Domain};
 use policy::{EdgeSnapshot, Partner, PartnerType};
 use sip::digest::{Algorithm, ha1};
 use store::{Actor, Backend, Credential, Store};
-use tokio::sync::watch;
+use tokio::{sync::watch, time::timeout};
 
 use crate::{partner::Edge, phone::Phone};
 
@@ -68,6 +68,12 @@ impl Scene {
     /// Makes what was changed in the store the policy, as the courier does.
     pub(crate) async fn publish(&self) {
         self.snapshots.send_replace(Some(Arc::new(self.store.snapshot().await.unwrap())));
+    }
+
+    /// Waits until what was written to the store is in force.
+    pub(crate) async fn in_force(&self) {
+        let written = *self.store.topics().borrow();
+        timeout(PATIENCE, self.gateway.monitor().in_force(written)).await.expect("changes reach the gateway");
     }
 
     /// An endpoint over UDP that has not registered.

@@ -47,10 +47,10 @@ impl BodyError {
     }
 
     /// The header fields that say what we do take (RFC 3261 §21.4.13).
-    pub fn fields(self) -> &'static [(Name, &'static str)] {
+    pub fn fields(self) -> &'static [(&'static str, &'static str)] {
         match self {
-            Self::Charset | Self::ContentType => &[(Name::Accept, ACCEPT)],
-            Self::ContentEncoding => &[(Name::Accept, ACCEPT)],
+            Self::Charset | Self::ContentType => &[("Accept", ACCEPT)],
+            Self::ContentEncoding => &[("Accept-Encoding", "identity")],
             Self::Empty | Self::Malformed | Self::NotUtf8 => &[],
         }
     }

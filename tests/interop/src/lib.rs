@@ -9,6 +9,7 @@
 pub mod baresip;
 pub mod ca;
 pub mod dns;
+pub mod legation;
 pub mod loopback;
 pub mod process;
 pub mod prosody;

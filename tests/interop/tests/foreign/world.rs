@@ -1,0 +1,97 @@
+//! A whole test world: DNS, our server as contoso.example, and what is needed to start partners' servers and SIP users in it.
+
+use std::path::Path;
+
+use tempfile::TempDir;
+
+use interop::baresip::{Account, Baresip, Transport};
+use interop::ca::Authority;
+use interop::dns::{Dns, Zone};
+use interop::legation::{self, Legation, Ports};
+use interop::loopback::Loopback;
+use interop::prosody::{self, Demands, Prosody};
+
+/// Our internal domain.
+pub(crate) const OURS: &str = "contoso.example";
+
+/// The partner that tests configure.
+pub(crate) const PARTNER: &str = "fabrikam.example";
+
+/// A domain that tests never configure as a partner.
+pub(crate) const STRANGER: &str = "litware.example";
+
+/// Our internal user.
+pub(crate) const ALICE: &str = "alice@contoso.example";
+
+/// The password of internal users.
+pub(crate) const PASSWORD: &str = "wonderland-2026";
+
+/// One world. Its programs end and its folder goes when it is dropped.
+pub(crate) struct World {
+    /// Our server, with the internal domain and the user alice, and no partner yet.
+    pub(crate) server: Legation,
+    /// Signs every good certificate of the world.
+    pub(crate) authority: Authority,
+    dns: Dns,
+    ports: [(&'static str, u16); 2],
+    loopback: Loopback,
+    folder: TempDir,
+}
+
+impl World {
+    /// Starts DNS and our server.
+    pub(crate) fn start() -> Self {
+        let folder = tempfile::tempdir().expect("a temporary folder can be made");
+        let loopback = Loopback::new();
+        let authority = Authority::new(folder.path());
+        let ports = Ports { xmpp: loopback.port(), sip: loopback.port() };
+        let partners = [(PARTNER, loopback.port()), (STRANGER, loopback.port())];
+        let zones = [
+            Zone { domain: OURS, server: Some(ports.xmpp) },
+            Zone { domain: PARTNER, server: Some(partners[0].1) },
+            Zone { domain: STRANGER, server: Some(partners[1].1) },
+        ];
+        let dns = Dns::start(folder.path(), loopback, &zones);
+        let identity = authority.issue(OURS);
+        let setup = legation::Setup {
+            program: Path::new(env!("CARGO_BIN_EXE_legation-under-test")),
+            domain: OURS,
+            identity: &identity,
+            ports,
+            dns: dns.address,
+        };
+        let server = Legation::install(folder.path(), loopback, &setup);
+        server.add_user(ALICE, PASSWORD);
+        Self { server, authority, dns, ports: partners, loopback, folder }
+    }
+
+    /// The folder for files of this world.
+    pub(crate) fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
+    /// Starts Prosody for `domain` with a certificate of this world's root.
+    pub(crate) fn prosody(&self, domain: &str, demands: Demands) -> Prosody {
+        self.prosody_signed_by(domain, demands, &self.authority)
+    }
+
+    /// Starts Prosody for `domain` with a certificate of another root. Prosody itself trusts this world's root.
+    pub(crate) fn prosody_signed_by(&self, domain: &str, demands: Demands, signer: &Authority) -> Prosody {
+        let (_, server_port) = *self.ports.iter().find(|(name, _)| *name == domain).expect("the world has this domain");
+        let setup = prosody::Setup {
+            domain,
+            identity: &signer.issue(domain),
+            authority: &self.authority,
+            demands,
+            server_port,
+            dns: self.dns.address,
+        };
+        Prosody::start(self.folder.path(), self.loopback, &setup)
+    }
+
+    /// Registers alice, who writes to `contact`.
+    pub(crate) fn alice(&self, transport: Transport, contact: &str) -> Baresip {
+        let account = Account { address: ALICE, password: PASSWORD, contact, registrar: self.server.sip, transport };
+        Baresip::register(self.folder.path(), self.loopback, &account)
+    }
+}

@@ -1,3 +1,7 @@
 //! The `legation` program.
 
-fn main() {}
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    legation::commands::main()
+}

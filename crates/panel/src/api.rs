@@ -1,10 +1,21 @@
 //! The REST API by version.
 
-use axum::{Router, middleware};
+use std::time::Duration;
+
+use axum::{
+    Router,
+    extract::{Request, State},
+    middleware::{self, Next},
+    response::Response,
+};
+use tokio::time::timeout;
 
 use crate::{Means, access};
 
 pub mod v1;
+
+/// A change is in force within this time (partner-policy §1); its answer waits no longer.
+const IN_FORCE_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// All routes, behind the check of the caller.
 pub(crate) fn router(means: Means, own_uid: u32) -> Router {
@@ -12,6 +23,20 @@ pub(crate) fn router(means: Means, own_uid: u32) -> Router {
         .nest("/api/v1", v1::router())
         .fallback(v1::problem::no_such_resource)
         .method_not_allowed_fallback(v1::problem::no_such_method)
+        .layer(middleware::from_fn_with_state(means.clone(), answer_in_force))
         .with_state(means)
         .layer(middleware::from_fn_with_state(own_uid, access::check))
+}
+
+/// Holds the answer to a change until the roles work by it, so that who was answered can rely on it.
+async fn answer_in_force(State(means): State<Means>, request: Request, next: Next) -> Response {
+    let changes = !request.method().is_safe();
+    let response = next.run(request).await;
+    if changes && response.status().is_success() {
+        let revisions = *means.store.topics().borrow();
+        if timeout(IN_FORCE_TIMEOUT, means.live.in_force(revisions)).await.is_err() {
+            tracing::warn!("a change was stored and is not in force yet");
+        }
+    }
+    response
 }

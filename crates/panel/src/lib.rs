@@ -15,7 +15,7 @@ mod access;
 use std::{pin::Pin, sync::Arc};
 
 use lexicon::BareJid;
-use store::{Credential, Store};
+use store::{Credential, Revisions, Store};
 
 pub use api::v1::dto::{DigestChoice, Status};
 pub use socket::{Running, SocketError, start};
@@ -31,8 +31,14 @@ pub struct Means {
     pub live: Arc<dyn Live>,
 }
 
+/// What [`Live`] answers in its own time.
+pub type Answer<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
+
 /// What the server is doing now, told by the binary.
 pub trait Live: Send + Sync {
     /// The present state; version and revision are filled in by the panel.
-    fn status(&self) -> Pin<Box<dyn Future<Output = Status> + Send + '_>>;
+    fn status(&self) -> Answer<'_, Status>;
+
+    /// Waits until the roles work by what the store held at these revisions.
+    fn in_force(&self, of: Revisions) -> Answer<'_, ()>;
 }

@@ -185,8 +185,6 @@ impl AsyncWrite for Caller {
 
 #[cfg(test)]
 mod tests {
-    use std::pin::Pin;
-
     use store::Store;
     use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
@@ -196,8 +194,12 @@ mod tests {
     struct Idle;
 
     impl Live for Idle {
-        fn status(&self) -> Pin<Box<dyn Future<Output = Status> + Send + '_>> {
+        fn status(&self) -> crate::Answer<'_, crate::Status> {
             Box::pin(async { Status::default() })
+        }
+
+        fn in_force(&self, _: store::Revisions) -> crate::Answer<'_, ()> {
+            Box::pin(async {})
         }
     }
 

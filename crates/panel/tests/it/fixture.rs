@@ -1,6 +1,6 @@
 //! A served API and a caller.
 
-use std::{path::PathBuf, pin::Pin, sync::Arc};
+use std::{path::PathBuf, sync::Arc};
 
 use http_body_util::{BodyExt as _, Full};
 use hyper::{Request, body::Bytes, client::conn::http1};
@@ -40,8 +40,12 @@ impl Answer {
 struct Idle;
 
 impl Live for Idle {
-    fn status(&self) -> Pin<Box<dyn Future<Output = Status> + Send + '_>> {
+    fn status(&self) -> panel::Answer<'_, Status> {
         Box::pin(async { Status { registrations: 3, ..Status::default() } })
+    }
+
+    fn in_force(&self, _: store::Revisions) -> panel::Answer<'_, ()> {
+        Box::pin(async {})
     }
 }
 

@@ -1,6 +1,6 @@
 //! What cannot be read, and the socket itself.
 
-use std::{os::unix::fs::PermissionsExt as _, pin::Pin};
+use std::os::unix::fs::PermissionsExt as _;
 
 use panel::SocketError;
 use serde_json::json;
@@ -80,7 +80,11 @@ async fn a_socket_in_use_is_refused_and_a_dead_one_replaced() {
 struct Silent;
 
 impl panel::Live for Silent {
-    fn status(&self) -> Pin<Box<dyn Future<Output = panel::Status> + Send + '_>> {
+    fn status(&self) -> panel::Answer<'_, panel::Status> {
         Box::pin(async { panel::Status::default() })
+    }
+
+    fn in_force(&self, _: store::Revisions) -> panel::Answer<'_, ()> {
+        Box::pin(async {})
     }
 }

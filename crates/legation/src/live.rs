@@ -1,0 +1,137 @@
+//! What the server is doing, for the API: listeners, streams, registrations and the ledger.
+
+use std::{collections::BTreeMap, net::SocketAddr, path::Path, sync::Arc};
+
+use lexicon::Timestamp;
+use link::Snapshots;
+use panel::api::v1::dto::{Listener, Status, Stream};
+use policy::EdgeSnapshot;
+
+pub(crate) struct Live {
+    started_at: Timestamp,
+    snapshots: Snapshots,
+    listeners: Vec<Listener>,
+    proxy: proxy::Monitor,
+    gateway: gateway::Monitor,
+}
+
+impl Live {
+    pub(crate) fn new(
+        started_at: Timestamp,
+        snapshots: Snapshots,
+        admin_socket: &Path,
+        proxy: &proxy::Running,
+        gateway: &gateway::Running,
+    ) -> Self {
+        let of = |name: &str, transport: &str, addresses: &[SocketAddr]| {
+            let listener = |address: &SocketAddr| Listener {
+                name: name.to_owned(),
+                transport: transport.to_owned(),
+                address: address.to_string(),
+            };
+            addresses.iter().map(listener).collect::<Vec<_>>()
+        };
+        let api = Listener {
+            name: "api".to_owned(),
+            transport: "unix".to_owned(),
+            address: admin_socket.to_string_lossy().into_owned(),
+        };
+        let mut listeners = of("xmpp", "tcp", proxy.addresses());
+        listeners.extend(of("sip", "udp", gateway.sip_udp()));
+        listeners.extend(of("sip", "tcp", gateway.sip_tcp()));
+        listeners.push(api);
+        Self { started_at, snapshots, listeners, proxy: proxy.monitor(), gateway: gateway.monitor() }
+    }
+
+    /// One row for each pair that a live stream may carry.
+    fn streams(&self) -> Vec<Stream> {
+        let snapshot = self.snapshots.borrow().clone();
+        let partner_of = |remote: &lexicon::Domain| {
+            let partner = snapshot.as_ref().and_then(|snapshot| snapshot.partner_of(remote));
+            partner.map_or_else(String::new, |partner| partner.primary_domain.as_ascii().to_owned())
+        };
+        let mut rows = Vec::new();
+        for stream in self.proxy.streams() {
+            for (pair, method) in &stream.authorised {
+                rows.push(Stream {
+                    partner: partner_of(&pair.remote),
+                    local: pair.local.as_ascii().to_owned(),
+                    remote: pair.remote.as_ascii().to_owned(),
+                    direction: stream.direction.as_str().to_owned(),
+                    method: method.as_str().to_owned(),
+                    since: stream.since.to_string(),
+                });
+            }
+        }
+        rows
+    }
+
+    fn ledger(&self) -> BTreeMap<String, u64> {
+        let mut ledger = BTreeMap::new();
+        let edge = self.proxy.ledger();
+        for (name, column) in [
+            ("proxy.from_partners", &edge.inbound),
+            ("proxy.to_partners", &edge.outbound),
+            ("proxy.errors_to_partners", &edge.errors),
+        ] {
+            let counts = [
+                ("accepted", column.accepted),
+                ("delivered", column.delivered),
+                ("answered", column.answered),
+                ("queued", column.queued),
+                ("delivery_unknown", column.delivery_unknown),
+            ];
+            insert(&mut ledger, name, &counts, &column.dropped);
+        }
+        let inside = self.gateway.counters();
+        for (name, way) in
+            [("gateway.from_partners", &inside.from_partners), ("gateway.from_users", &inside.from_users)]
+        {
+            let counts = [
+                ("accepted", way.received),
+                ("delivered", way.delivered),
+                ("answered", way.answered),
+                ("queued", way.queued),
+            ];
+            insert(&mut ledger, name, &counts, &way.dropped);
+        }
+        insert(&mut ledger, "gateway.sip", &[], &inside.sip);
+        ledger.insert("proxy.connections_refused".to_owned(), self.proxy.connections_refused());
+        ledger
+    }
+}
+
+fn insert(
+    ledger: &mut BTreeMap<String, u64>,
+    name: &str,
+    counts: &[(&str, u64)],
+    dropped: &BTreeMap<&'static str, u64>,
+) {
+    ledger.extend(counts.iter().map(|(count, value)| (format!("{name}.{count}"), *value)));
+    ledger.extend(dropped.iter().map(|(reason, value)| (format!("{name}.dropped.{reason}"), *value)));
+}
+
+impl panel::Live for Live {
+    fn in_force(&self, of: store::Revisions) -> panel::Answer<'_, ()> {
+        let mut snapshots = self.snapshots.clone();
+        Box::pin(async move {
+            let edge =
+                |snapshot: &Option<_>| snapshot.as_ref().is_some_and(|s: &Arc<EdgeSnapshot>| s.revision() >= of.edge);
+            let _ = snapshots.wait_for(edge).await;
+            self.gateway.in_force(of).await;
+        })
+    }
+
+    fn status(&self) -> panel::Answer<'_, Status> {
+        Box::pin(async {
+            Status {
+                started_at: self.started_at.to_string(),
+                listeners: self.listeners.clone(),
+                streams: self.streams(),
+                registrations: self.gateway.registrations().await.len() as u64,
+                ledger: self.ledger(),
+                ..Status::default()
+            }
+        })
+    }
+}

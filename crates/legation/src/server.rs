@@ -1,0 +1,124 @@
+//! Starts and stops the server: the store, the link, and the roles at its ends.
+//!
+//! Everything that can fail at the start fails before anything is served, with one sentence for the operator: addresses
+//! that are in use, certificates that cannot be read, a store of a later version.
+
+use std::{net::SocketAddr, path::PathBuf, sync::Arc};
+
+use lexicon::Now;
+use store::{Store, StoreError};
+use tokio::task::JoinHandle;
+
+use crate::{Config, courier, credential, live::Live};
+
+/// Envelopes that one role may have waiting for the other.
+const LINK_ENVELOPES_MAX: usize = 1024;
+
+/// A running server. Dropping it stops the roles without waiting.
+pub struct Running {
+    store: Store,
+    proxy: proxy::Running,
+    gateway: gateway::Running,
+    panel: panel::Running,
+    courier: JoinHandle<()>,
+}
+
+/// Where the server can be reached, with the real ports.
+#[derive(Clone, Debug)]
+pub struct Addresses {
+    /// By partners' servers.
+    pub xmpp: Vec<SocketAddr>,
+    /// By SIP endpoints over UDP.
+    pub sip_udp: Vec<SocketAddr>,
+    /// By SIP endpoints over TCP.
+    pub sip_tcp: Vec<SocketAddr>,
+    /// By administrators: the Unix socket of the API.
+    pub admin_socket: PathBuf,
+}
+
+/// Why the server does not start. The texts are sentences for the operator.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The gateway's listeners or what it must load.
+    #[error(transparent)]
+    Gateway(#[from] gateway::GatewayError),
+    /// The data directory was never set up.
+    #[error("there is no database in {}: set the server up with legation init", .0.display())]
+    NotSetUp(PathBuf),
+    /// The socket of the API.
+    #[error(transparent)]
+    Panel(#[from] panel::SocketError),
+    /// The proxy's listeners or certificates.
+    #[error(transparent)]
+    Proxy(#[from] proxy::ProxyError),
+    /// The database.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// Starts all roles in this process. Needs a tokio runtime.
+///
+/// # Errors
+/// What was started is stopped again; the store is as it was, apart from a schema brought up to date.
+pub async fn start(config: Config) -> Result<Running, StartError> {
+    let database = config.database();
+    if !database.exists() {
+        return Err(StartError::NotSetUp(config.data_dir));
+    }
+    let store = Store::open(&database).await?;
+    let started = start_roles(config, &store).await;
+    if started.is_err() {
+        store.close().await;
+    }
+    started
+}
+
+async fn start_roles(config: Config, store: &Store) -> Result<Running, StartError> {
+    let started_at: Now = net::clock::now();
+    let (publisher, snapshots) = link::snapshots();
+    let courier = courier::start(store, publisher).await?;
+    let (edge_end, inside_end) = link::local(LINK_ENVELOPES_MAX);
+    let edge = proxy::ProxyConfig {
+        listen: config.xmpp.listen.clone(),
+        certificates: config.xmpp.certificates.clone(),
+        dns: config.dns.clone(),
+    };
+    let proxy = proxy::start(edge, snapshots.clone(), edge_end).await?;
+    let inside = gateway::GatewayConfig {
+        sip_udp: config.sip.udp.clone(),
+        sip_tcp: config.sip.tcp.clone(),
+        ..gateway::GatewayConfig::default()
+    };
+    let gateway = gateway::start(inside, store.clone(), inside_end, snapshots.clone()).await?;
+    let live = Live::new(started_at.wall, snapshots, &config.admin_socket, &proxy, &gateway);
+    let means = panel::Means { store: store.clone(), credentials: credential::of, live: Arc::new(live) };
+    let panel = panel::start(&config.admin_socket, means).await?;
+    Ok(Running { store: store.clone(), proxy, gateway, panel, courier })
+}
+
+impl Running {
+    /// Where the server can be reached.
+    pub fn addresses(&self) -> Addresses {
+        Addresses {
+            xmpp: self.proxy.addresses().to_vec(),
+            sip_udp: self.gateway.sip_udp().to_vec(),
+            sip_tcp: self.gateway.sip_tcp().to_vec(),
+            admin_socket: self.panel.path().to_owned(),
+        }
+    }
+
+    /// Reads the certificate files again, for connections from now on. After an error the old ones stay in use.
+    pub fn reload_certificates(&self) -> Result<(), proxy::ProxyError> {
+        self.proxy.reload_certificates()
+    }
+
+    /// Stops from the outside in: no more changes, then no more requests of users, then the streams; what waits is
+    /// answered. The store is closed last.
+    pub async fn stop(self) {
+        self.panel.stop().await;
+        self.gateway.stop().await;
+        self.proxy.stop().await;
+        self.courier.abort();
+        self.store.close().await;
+    }
+}

@@ -34,18 +34,21 @@ mod user;
 /// The configuration file when neither `--config` nor `LEGATION_CONFIG` names one.
 const CONFIG_DEFAULT: &str = "/etc/legation/legation.toml";
 
+/// Over the options that every command has.
+const EVERYWHERE: &str = "Options of every command";
+
 /// XMPP federation gateway: partners' XMPP servers outside, SIP or XMPP inside.
 #[derive(Debug, Parser)]
 #[command(name = "legation", version, propagate_version = true, disable_help_subcommand = false)]
 struct Line {
     /// The configuration file [default: $LEGATION_CONFIG, else /etc/legation/legation.toml]
-    #[arg(long, global = true, value_name = "FILE")]
+    #[arg(long, global = true, value_name = "FILE", help_heading = EVERYWHERE)]
     config: Option<PathBuf>,
     /// The server's admin socket [default: the one that the configuration file names]
-    #[arg(long, global = true, value_name = "PATH")]
+    #[arg(long, global = true, value_name = "PATH", help_heading = EVERYWHERE)]
     socket: Option<PathBuf>,
     /// How results are printed
-    #[arg(long, global = true, value_name = "FORMAT", value_enum, default_value_t)]
+    #[arg(long, global = true, value_name = "FORMAT", value_enum, default_value_t, help_heading = EVERYWHERE)]
     output: Format,
     #[command(subcommand)]
     command: Command,

@@ -93,8 +93,11 @@ async fn set(caller: &Caller, changes: &[String], dry_run: bool) -> Result<(), F
 
 fn list(settings: &[Setting]) {
     let rows = settings.iter().map(|setting| {
-        let default =
-            if setting.value == setting.default { "default".to_owned() } else { value(setting, &setting.default) };
+        let default = match &setting.default {
+            Value::Null => "random".to_owned(),
+            default if *default == setting.value => "default".to_owned(),
+            default => value(setting, default),
+        };
         [setting.name.clone(), value(setting, &setting.value), default, setting.allowed.clone()]
     });
     output::table(["setting", "value", "default", "allowed"], rows);
@@ -104,7 +107,7 @@ fn show(setting: &Setting) {
     output::fields([
         ("name", setting.name.clone()),
         ("value", value(setting, &setting.value)),
-        ("default", value(setting, &setting.default)),
+        ("default", if setting.default.is_null() { "random".to_owned() } else { value(setting, &setting.default) }),
         ("allowed", setting.allowed.clone()),
         ("meaning", setting.meaning.clone()),
     ]);
@@ -112,7 +115,8 @@ fn show(setting: &Setting) {
 
 fn value(setting: &Setting, value: &Value) -> String {
     let text = match value {
-        Value::Null => return if setting.hidden { "(set, never shown)".to_owned() } else { "-".to_owned() },
+        Value::Null if setting.hidden => return "(set, never shown)".to_owned(),
+        Value::Null => return "-".to_owned(),
         Value::String(text) => text.clone(),
         other => other.to_string(),
     };

@@ -1,4 +1,4 @@
-//! `legation status`.
+//! `legation status`. Counters that are zero are left out of the table; JSON has them all.
 
 use panel::api::v1::dto::Status;
 
@@ -23,13 +23,18 @@ pub(super) async fn run(caller: &Caller) -> Result<(), Failure> {
         ["listener", "transport", "address"],
         listeners.map(|listener| [listener.name.clone(), listener.transport.clone(), listener.address.clone()]),
     );
-    output::line("");
-    let streams = status.streams.iter().map(|stream| {
-        let pair = format!("{} ↔ {}", stream.local, stream.remote);
-        [stream.partner.clone(), pair, stream.direction.clone(), stream.method.clone(), output::time(&stream.since)]
-    });
-    output::table(["partner", "pair", "direction", "method", "since"], streams);
-    output::line("");
-    output::table(["counter", "value"], status.ledger.iter().map(|(name, value)| [name.clone(), value.to_string()]));
+    if !status.streams.is_empty() {
+        output::line("");
+        let streams = status.streams.iter().map(|stream| {
+            let pair = format!("{} ↔ {}", stream.local, stream.remote);
+            [stream.partner.clone(), pair, stream.direction.clone(), stream.method.clone(), output::time(&stream.since)]
+        });
+        output::table(["partner", "pair", "direction", "method", "since"], streams);
+    }
+    let counted: Vec<_> = status.ledger.iter().filter(|(_, value)| **value > 0).collect();
+    if !counted.is_empty() {
+        output::line("");
+        output::table(["counter", "value"], counted.iter().map(|(name, value)| [(*name).clone(), value.to_string()]));
+    }
     Ok(())
 }

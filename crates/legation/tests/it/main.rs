@@ -1,0 +1,10 @@
+//! The program as its users run it: as a process.
+
+#![expect(clippy::unwrap_used, reason = "a test whose surroundings fail has failed")]
+
+mod cli;
+mod configuration;
+mod harness;
+mod init;
+mod round_trip;
+mod start;

@@ -11,6 +11,8 @@ use std::{
     },
 };
 
+use ::sip::transaction;
+
 /// One direction of the ledger.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub struct Ledger {
@@ -40,7 +42,8 @@ pub struct Snapshot {
     pub from_partners: Ledger,
     /// MESSAGE requests of internal users.
     pub from_users: Ledger,
-    /// SIP messages that went nowhere, by reason: defects, requests of unknown senders, late answers.
+    /// SIP messages that went nowhere, by reason: defects, requests of unknown senders, late answers; and what the
+    /// transactions absorbed or repeated.
     pub sip: BTreeMap<&'static str, u64>,
 }
 
@@ -50,6 +53,7 @@ pub(crate) struct Counters {
     pub(crate) from_partners: Way,
     pub(crate) from_users: Way,
     sip: Reasons,
+    transactions: Mutex<transaction::Counters>,
 }
 
 impl Counters {
@@ -58,13 +62,32 @@ impl Counters {
         self.sip.add(reason);
     }
 
-    pub(crate) fn snapshot(&self) -> Snapshot {
-        Snapshot {
-            from_partners: self.from_partners.ledger(),
-            from_users: self.from_users.ledger(),
-            sip: self.sip.read(),
-        }
+    /// Takes over what the transaction layer has counted.
+    pub(crate) fn transactions(&self, counted: transaction::Counters) {
+        *self.transactions.lock().unwrap_or_else(PoisonError::into_inner) = counted;
     }
+
+    pub(crate) fn snapshot(&self) -> Snapshot {
+        let mut sip = self.sip.read();
+        let counted = *self.transactions.lock().unwrap_or_else(PoisonError::into_inner);
+        sip.extend(words(counted).into_iter().filter(|(_, count)| *count > 0));
+        Snapshot { from_partners: self.from_partners.ledger(), from_users: self.from_users.ledger(), sip }
+    }
+}
+
+fn words(counted: transaction::Counters) -> [(&'static str, u64); 10] {
+    [
+        ("acks_stray", counted.acks_stray),
+        ("answers_dropped", counted.answers_dropped),
+        ("answered_evicted", counted.answered_evicted),
+        ("requests_expired", counted.requests_expired),
+        ("requests_refused", counted.requests_refused),
+        ("requests_repeated", counted.requests_repeated),
+        ("requests_unusable", counted.requests_unusable),
+        ("responses_absorbed", counted.responses_absorbed),
+        ("responses_stray", counted.responses_stray),
+        ("retransmissions", counted.retransmissions),
+    ]
 }
 
 /// The counters of one direction.

@@ -232,6 +232,7 @@ impl Shard {
 
     /// Gives the layer its inputs, one at a time with all outputs.
     fn drain(&mut self) {
+        let before = self.layer.counters();
         let mut outputs = Vec::new();
         while let Some(input) = self.inputs.pop_front() {
             self.layer.handle(self.now, input);
@@ -243,6 +244,10 @@ impl Shard {
                     Output::Answer { ticket, answer } => self.answered(ticket, answer),
                 }
             }
+        }
+        let after = self.layer.counters();
+        if before != after {
+            self.counters.transactions(after);
         }
     }
 

@@ -45,9 +45,9 @@ enum Ended {
     Taken,
     /// No contact is registered.
     Offline,
-    /// A final response that is no success, or what stands for one.
+    /// A final response that is no success.
     Answered(Status, String),
-    /// Not tried.
+    /// Not tried, or without an answer.
     Refused(StanzaError),
 }
 
@@ -193,7 +193,7 @@ impl Shard {
                     self.registrar.mark_unreachable(&delivery.to.to_string(), &attempt.contact);
                     self.counters.sip("contact_unreachable");
                 }
-                Ended::Answered(error.status(), error.to_string())
+                without_answer(error)
             }
         };
         self.end_branch(number, branch, ended);
@@ -278,6 +278,17 @@ impl Shard {
     }
 }
 
+/// What stands for a final response that never came.
+fn without_answer(error: transaction::SendError) -> Ended {
+    let condition = match error {
+        transaction::SendError::TimedOut => Condition::RemoteServerTimeout,
+        transaction::SendError::FlowLost => Condition::RecipientUnavailable,
+        transaction::SendError::QueueFull | transaction::SendError::Overloaded => Condition::ResourceConstraint,
+        transaction::SendError::Unsendable => Condition::InternalServerError,
+    };
+    Ended::Refused(StanzaError::new(condition).with_text(error.to_string()))
+}
+
 /// The better of two ends (RFC 3261 §16.7 step 6): success, then 6xx, then the lowest class; the first of its class.
 fn better(best: Option<Ended>, other: Ended) -> Option<Ended> {
     let rank = |ended: &Ended| match ended {
@@ -303,8 +314,8 @@ fn to_partner(ended: Ended) -> StanzaError {
     }
 }
 
-/// What an internal sender is answered: that of the recipient's endpoint, without challenges and time-outs, and 503 as
-/// 500 (RFC 3261 §16.7 step 6).
+/// What an internal sender is answered: that of the recipient's endpoint, without challenges and 408, and 503 as 500 (RFC
+/// 3261 §16.7 step 6).
 fn to_user(ended: Ended) -> Answer {
     match ended {
         Ended::Taken => Answer::new(Status::OK),

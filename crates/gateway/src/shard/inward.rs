@@ -56,7 +56,9 @@ impl Shard {
             return self.refuse(receipt, Condition::BadRequest.into());
         };
         let arrived = Arrived { stanza, from, to, receipt, deadline };
-        match self.judge(kind, &arrived) {
+        let judged = self.judge(kind, &arrived);
+        tracing::debug!(from = %arrived.from, to = %arrived.to, ?kind, ?judged, "a stanza of a partner");
+        match judged {
             Judged::Deliver => self.pass(kind, arrived),
             Judged::Answer(answer) => self.refuse(arrived.receipt, error_of(answer)),
             Judged::Drop(reason) => self.silence(arrived.receipt, reason.as_str()),

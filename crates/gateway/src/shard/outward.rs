@@ -83,6 +83,7 @@ impl Shard {
             Ok(text) => text,
             Err(error) => return self.refuse_message(&incoming, error.answer(), error.fields()),
         };
+        tracing::debug!(%from, %to, bytes = text.body.len(), "a message of an internal user");
         if edge.is_internal(to.domain()) {
             return self.message_inside(incoming, &from, &to, &text);
         }

@@ -23,6 +23,7 @@ impl Shard {
         match self.registrar.register(now, &address, request, &incoming.flow, source) {
             Ok(()) => {
                 let contacts = self.registrar.contact_values(now, &address);
+                tracing::debug!(%user, contacts = contacts.len(), "registered");
                 let fields: Vec<_> = contacts.iter().map(|contact| ("Contact", contact.as_str())).collect();
                 self.answer(&incoming, Answer::new(Status::OK), &fields);
             }

@@ -267,6 +267,32 @@ async fn a_contact_that_does_not_answer_is_skipped_until_it_registers_again() {
     assert_eq!(bench.outcome(), Some(Ok(())));
 }
 
+/// RFC 3428 §8: one in flight for a URI, and those that wait are bounded.
+#[tokio::test]
+async fn a_full_queue_of_a_contact_is_a_resource_constraint() {
+    let mut bench = Bench::new(8).await;
+    bench.register();
+    for _ in 0..1 + transaction::Limits::default().waiting_per_uri_max {
+        bench.partner_says("x", Duration::from_secs(60)).await;
+        assert_eq!(bench.outcome(), None);
+    }
+    bench.partner_says("x", Duration::from_secs(60)).await;
+    assert_eq!(bench.outcome(), Some(Err(Condition::ResourceConstraint)));
+    assert!(matches!(bench.message(), Message::Request(_)));
+    assert!(bench.written.is_empty());
+}
+
+#[tokio::test]
+async fn a_message_in_flight_fails_with_its_connection() {
+    let mut bench = Bench::new(8).await;
+    bench.register();
+    bench.partner_says("x", Duration::from_secs(60)).await;
+    bench.shard.arrival(Arrival::Closed { flow: FLOW, defect: None });
+    bench.shard.drain();
+    assert_eq!(bench.outcome(), Some(Err(Condition::RecipientUnavailable)));
+    assert!(bench.shard.registrar.is_empty());
+}
+
 #[tokio::test]
 async fn nothing_is_delivered_after_the_deadline_of_its_envelope() {
     let mut bench = Bench::new(8).await;

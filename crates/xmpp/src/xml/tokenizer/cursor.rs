@@ -140,6 +140,7 @@ impl<'a> Cursor<'a> {
         let start = self.position;
         let mut plain = true;
         loop {
+            self.skip_run(b"\"'<&\xef");
             let Some(byte) = self.peek() else { return Err(XmlFault::Syntax) };
             match CLASSES[usize::from(byte)] {
                 Class::Plain | Class::Bracket => self.position += 1,
@@ -167,7 +168,9 @@ impl<'a> Cursor<'a> {
     pub(super) fn character_data(&mut self) -> Result<(Span, bool), XmlFault> {
         let start = self.position;
         let mut plain = true;
-        while let Some(byte) = self.peek() {
+        loop {
+            self.skip_run(b"<&]\xef");
+            let Some(byte) = self.peek() else { break };
             match CLASSES[usize::from(byte)] {
                 Class::Plain | Class::Quote | Class::Space => self.position += 1,
                 Class::Less => break,
@@ -200,7 +203,9 @@ impl<'a> Cursor<'a> {
         self.expect(b"<![CDATA[")?;
         let start = self.position;
         let mut plain = true;
-        while let Some(byte) = self.peek() {
+        loop {
+            self.skip_run(b"]\xef");
+            let Some(byte) = self.peek() else { return Err(XmlFault::Syntax) };
             match CLASSES[usize::from(byte)] {
                 Class::Bracket if self.bytes[self.position..].starts_with(b"]]>") => {
                     let span = self.span_from(start);
@@ -216,7 +221,19 @@ impl<'a> Cursor<'a> {
                 _ => self.position += 1,
             }
         }
-        Err(XmlFault::Syntax)
+    }
+
+    /// Skips bytes up to a control character or one of `stops`. Whole blocks first: without branches between the
+    /// bytes the compiler makes vector comparisons of them.
+    fn skip_run<const N: usize>(&mut self, stops: &[u8; N]) {
+        const BLOCK: usize = 32;
+        let is_stop = |byte: u8| stops.iter().fold(byte < 0x20, |found, stop| found | (byte == *stop));
+        let rest = &self.bytes[self.position..];
+        let (blocks, _) = rest.as_chunks::<BLOCK>();
+        let is_clean = |block: &&[u8; BLOCK]| !block.iter().fold(false, |found, byte| found | is_stop(*byte));
+        let skipped = blocks.iter().take_while(is_clean).count() * BLOCK;
+        let tail = rest[skipped..].iter().position(|byte| is_stop(*byte)).unwrap_or(rest.len() - skipped);
+        self.position += skipped + tail;
     }
 
     /// Reference (XML 1.0 §4.1): one of the five entities or a character.

@@ -125,15 +125,12 @@ const TABLE: &[(Name, &str, Option<char>)] = &[
 impl Name {
     /// The name in any spelling.
     pub fn of(text: &str) -> Self {
-        let mut chars = text.chars();
-        let only = match (chars.next(), chars.next()) {
-            (Some(letter), None) => Some(letter.to_ascii_lowercase()),
-            _ => None,
+        let Some(first) = text.chars().next().map(|letter| letter.to_ascii_lowercase()) else { return Self::Other };
+        let is_named = |(_, full, short): &&(Self, &str, Option<char>)| match text.len() {
+            1 => *short == Some(first),
+            length => full.len() == length && full.eq_ignore_ascii_case(text),
         };
-        TABLE
-            .iter()
-            .find(|(_, full, short)| full.eq_ignore_ascii_case(text) || (only.is_some() && *short == only))
-            .map_or(Self::Other, |(name, ..)| *name)
+        TABLE.iter().find(is_named).map_or(Self::Other, |(name, ..)| *name)
     }
 
     /// The canonical spelling; empty for [`Name::Other`].

@@ -25,6 +25,7 @@ use std::{
 use lexicon::{CertificateFault, Domain, TlsFacts, TlsVersion};
 use rustls::{
     ClientConfig, ProtocolVersion, ServerConfig,
+    client::Resumption,
     crypto::CryptoProvider,
     pki_types::{CertificateDer, ServerName},
     server::ResolvesServerCert,
@@ -116,11 +117,13 @@ fn client_config(
     identities: &Arc<Identities>,
     index: usize,
 ) -> Result<Arc<ClientConfig>, TlsError> {
-    let config = ClientConfig::builder_with_provider(Arc::clone(provider))
+    let mut config = ClientConfig::builder_with_provider(Arc::clone(provider))
         .with_protocol_versions(&[&TLS13, &TLS12])?
         .dangerous()
         .with_custom_certificate_verifier(verifier::accept_any(provider))
         .with_client_cert_resolver(identities.shown_by_client(index));
+    // Servers on OpenSSL forget the intermediates of a client whose session is resumed, and then refuse EXTERNAL.
+    config.resumption = Resumption::disabled();
     Ok(Arc::new(config))
 }
 

@@ -7,6 +7,7 @@ use std::{
     collections::BTreeMap,
     net::{IpAddr, Ipv6Addr},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::{Duration, Instant},
 };
 
 use lexicon::{Direction, Domain};
@@ -14,6 +15,9 @@ use tokio::sync::Semaphore;
 
 /// Verification streams of one partner at a time (partner-policy §1).
 const VERIFICATIONS_MAX: usize = 4;
+
+/// For so long a partner may send at once.
+const BURST: Duration = Duration::from_secs(10);
 
 /// The counts of a process.
 #[derive(Debug, Default)]
@@ -28,6 +32,8 @@ struct Counts {
     streams: u64,
     partners: BTreeMap<Domain, PartnerCount>,
     verifications: BTreeMap<Domain, Arc<Semaphore>>,
+    /// Until when each partner's stanzas would take at its rate.
+    paced_until: BTreeMap<Domain, Instant>,
 }
 
 #[derive(Clone, Copy, Debug, Default)]
@@ -76,6 +82,15 @@ impl Admission {
         let count = counts.partners.entry(partner.clone()).or_default();
         *count.side(direction) += 1;
         Some(StreamPlace { admission: Arc::clone(self), partner: partner.clone(), direction })
+    }
+
+    /// How long to read nothing more from a partner that has just sent `stanzas`, so that it keeps to `rate` a second
+    /// with a burst of 10 s (partner-policy §4).
+    pub(crate) fn pace(&self, partner: &Domain, stanzas: usize, rate: u64, now: Instant) -> Duration {
+        let mut counts = self.counts();
+        let until = counts.paced_until.entry(partner.clone()).or_insert(now);
+        *until = (*until).max(now) + Duration::from_secs_f64(stanzas as f64 / rate.max(1) as f64);
+        until.saturating_duration_since(now + BURST)
     }
 
     /// The budget of verification streams of the partner with this primary domain.
@@ -177,6 +192,17 @@ mod tests {
         drop(first);
         let _fourth = open("2001:db8::2:1").unwrap();
         assert_eq!(open("2001:db8::3").unwrap_err(), Crowded::Total);
+    }
+
+    #[test]
+    fn a_partner_is_read_slower_beyond_its_rate() {
+        let (admission, now) = (Admission::default(), Instant::now());
+        let fabrikam = Domain::parse("fabrikam.example").unwrap();
+        let pace = |stanzas, seconds| admission.pace(&fabrikam, stanzas, 100, now + Duration::from_secs(seconds));
+        assert_eq!(pace(1000, 0), Duration::ZERO);
+        assert_eq!(pace(50, 0), Duration::from_millis(500));
+        assert_eq!(pace(50, 1), Duration::ZERO);
+        assert_eq!(pace(1000, 60), Duration::ZERO);
     }
 
     #[test]

@@ -4,7 +4,7 @@ use std::{
     collections::BTreeMap,
     net::SocketAddr,
     sync::{Arc, Mutex, PoisonError},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use arc_swap::ArcSwap;
@@ -132,10 +132,10 @@ impl Edge {
     fn roots(&self, partner: &Partner) -> Roots {
         let TrustRoots::Pem(text) = &partner.trust_roots else { return Roots::system() };
         let mut cache = self.roots.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some((of, roots)) = cache.get(&partner.primary_domain) {
-            if *of == partner.trust_roots {
-                return roots.clone();
-            }
+        if let Some((of, roots)) = cache.get(&partner.primary_domain)
+            && *of == partner.trust_roots
+        {
+            return roots.clone();
         }
         let roots = Roots::from_pem(text).unwrap_or_else(|error| {
             tracing::warn!(partner = %partner.primary_domain, %error, "the partner's trust_roots cannot be used");
@@ -152,6 +152,14 @@ impl Edge {
         let partner = snapshot.partner_of(remote)?;
         let limit = partner.connection_limit.map_or(settings.partner_connection_limit, u64::from);
         self.admission.stream(&partner.primary_domain, direction, limit, settings.connection_limit)
+    }
+
+    /// How long to read nothing more from the partner behind `remote`, after `stanzas` that have just come.
+    pub(crate) fn pace(&self, remote: &Domain, stanzas: usize) -> Duration {
+        let snapshot = self.snapshot();
+        let Some(partner) = snapshot.partner_of(remote) else { return Duration::ZERO };
+        let rate = snapshot.settings().partner_stanzas_per_second;
+        self.admission.pace(&partner.primary_domain, stanzas, rate, Instant::now())
     }
 
     /// The addresses of the server for `remote`: of the partner's proxy FQDN when it has one, else by SRV.

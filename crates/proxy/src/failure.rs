@@ -8,7 +8,7 @@ use net::{dial::DialError, dns::DnsError};
 use policy::diagnosis::Failure;
 use xmpp::{
     route::RouteFailure,
-    stanza::StanzaError,
+    stanza::{Condition, StanzaError},
     stream::{Refusal, StreamFailure},
 };
 
@@ -38,6 +38,12 @@ pub(crate) fn answer(failure: &RouteFailure, pair: &DomainPair) -> StanzaError {
 /// Policy's answer to stanzas of a pair that may not be served.
 pub(crate) fn refusal(refusal: Refusal, pair: &DomainPair) -> StanzaError {
     RouteFailure::Stream(StreamFailure::Refused(refusal)).stanza_error(&pair.remote)
+}
+
+/// The answer to a stanza above the limit that the partner's server has advertised.
+pub(crate) fn too_long(pair: &DomainPair, bytes_max: u64) -> StanzaError {
+    let text = format!("The server of {} accepts stanzas of at most {bytes_max} bytes.", pair.remote);
+    StanzaError::new(Condition::PolicyViolation).with_text(text)
 }
 
 fn detail(failure: &StreamFailure, DomainPair { local, remote }: &DomainPair) -> Option<String> {
@@ -118,7 +124,6 @@ fn class_of_stream(failure: &StreamFailure) -> Failure {
 #[cfg(test)]
 mod tests {
     use lexicon::{Domain, Method};
-    use xmpp::stanza::Condition;
 
     use super::*;
 

@@ -10,7 +10,11 @@ use std::{
 use lexicon::{Direction, DomainPair};
 use link::{EnvelopeId, Link, Port, SendError, Settled, Settlement};
 use net::{clock, entropy};
-use tokio::{net::TcpStream, sync::mpsc, time::timeout_at};
+use tokio::{
+    net::TcpStream,
+    sync::mpsc,
+    time::{sleep_until, timeout_at},
+};
 use xmpp::{
     stanza::{Condition, StanzaError, StanzaRef, bounce},
     stream::{self, DialbackVerdict, Inbound, InboundConfig, Input, KeyStatus, Output, Refusal, StreamFailure},
@@ -57,7 +61,11 @@ struct InboundStream {
     half_open: Option<HalfOpen>,
     place: Option<StreamPlace>,
     inside: Inside,
-    verdicts: (mpsc::Sender<(DomainPair, DialbackVerdict)>, mpsc::Receiver<(DomainPair, DialbackVerdict)>),
+    /// Given to those who verify keys for this stream.
+    tell_verdict: mpsc::Sender<(DomainPair, DialbackVerdict)>,
+    verdicts: mpsc::Receiver<(DomainPair, DialbackVerdict)>,
+    /// Nothing is read before: the partner is above its rate.
+    resume_at: Option<Instant>,
     closed: Option<Option<StreamFailure>>,
 }
 
@@ -75,6 +83,7 @@ pub(crate) async fn run(
         InboundConfig { tls_available: !tls.identities().is_empty(), secret: edge.secret(), limits: edge.limits() };
     let machine = Inbound::new(config, entropy::seed(), now);
     let number = edge.streams.open(Direction::Inbound, peer, now.wall);
+    let (tell_verdict, verdicts) = mpsc::channel(VERDICTS_MAX);
     let mut stream = InboundStream {
         pump: Pump::new(machine, socket, Direction::Inbound, tls),
         inside: Inside::new(Arc::clone(&edge), &link, routes),
@@ -82,7 +91,9 @@ pub(crate) async fn run(
         number,
         half_open: Some(half_open),
         place: None,
-        verdicts: mpsc::channel(VERDICTS_MAX),
+        tell_verdict,
+        verdicts,
+        resume_at: None,
         closed: None,
     };
     stream.serve().await;
@@ -103,11 +114,15 @@ impl InboundStream {
                 break;
             }
             self.inside.send_waiting();
-            let may_read = self.inside.is_ready() && self.pump.backlog() < WRITE_BYTES_MAX;
+            let resume_at = self.resume_at.filter(|resume_at| *resume_at > Instant::now());
+            self.resume_at = resume_at;
+            let backlog = self.pump.backlog();
+            let may_read = self.inside.is_ready() && resume_at.is_none() && backlog < WRITE_BYTES_MAX;
             tokio::select! {
                 () = self.pump.step(may_read) => {}
                 () = self.inside.step() => {}
-                Some((pair, verdict)) = self.verdicts.1.recv() => {
+                () = pause_until(resume_at), if resume_at.is_some() => {}
+                Some((pair, verdict)) = self.verdicts.recv() => {
                     self.pump.feed(Input::DialbackVerdict(&pair, verdict));
                 }
                 Ok(()) = snapshots.changed() => self.judge_again(),
@@ -131,7 +146,7 @@ impl InboundStream {
                 }
                 Output::StartTls { local, remote } => self.pump.start_tls(local, remote),
                 Output::VerifyDialback(request) => {
-                    tokio::spawn(verify::run(Arc::clone(&self.edge), request, self.verdicts.0.clone()));
+                    tokio::spawn(verify::run(Arc::clone(&self.edge), request, self.tell_verdict.clone()));
                 }
                 Output::AskKey(request) => {
                     let status = if !self.edge.snapshot().is_internal(&request.pair.local) {
@@ -153,7 +168,13 @@ impl InboundStream {
                     self.edge.streams.deauthorise(self.number, &pair);
                     tracing::debug!(stream = self.number, %pair, %failure, "no longer authorised");
                 }
-                Output::Stanzas(pair, batch) => self.inside.take(pair, batch),
+                Output::Stanzas(pair, batch) => {
+                    let pause = self.edge.pace(&pair.remote, batch.len());
+                    if !pause.is_zero() {
+                        self.resume_at = Some(Instant::now() + pause);
+                    }
+                    self.inside.take(pair, batch);
+                }
                 Output::Anomaly(anomaly) => {
                     tracing::debug!(stream = self.number, anomaly = anomaly.as_str(), "ignored");
                 }
@@ -192,6 +213,12 @@ impl InboundStream {
             Some(failure) => tracing::debug!(stream = self.number, remote, %failure, "inbound stream ended"),
             None => tracing::debug!(stream = self.number, remote, "inbound stream closed"),
         }
+    }
+}
+
+async fn pause_until(moment: Option<Instant>) {
+    if let Some(moment) = moment {
+        sleep_until(moment.into()).await;
     }
 }
 

@@ -4,7 +4,7 @@ use std::{
     collections::{BTreeMap, VecDeque},
     net::SocketAddr,
     sync::Arc,
-    time::Instant,
+    time::{Duration, Instant},
 };
 
 use lexicon::{Direction, Domain, DomainPair};
@@ -12,7 +12,7 @@ use net::{clock, dial::dial};
 use tokio::{
     net::TcpStream,
     sync::{Notify, mpsc},
-    time::timeout,
+    time::{sleep, timeout},
 };
 use xmpp::{
     route::RouteFailure,
@@ -36,6 +36,9 @@ const WRITE_TOGETHER_BYTES: usize = 16 << 10;
 
 /// Bytes that may be on their way to the socket before no more stanzas are taken.
 const AHEAD_BYTES_MAX: usize = WRITE_BYTES_MAX / 4;
+
+/// How often waiting stanzas are looked through for those whose time has passed.
+const EXPIRY_TICK: Duration = Duration::from_millis(500);
 
 /// A connection to be made.
 pub(crate) struct Attempt {
@@ -173,6 +176,7 @@ impl OutboundStream {
             tokio::select! {
                 () = self.pump.step(true) => {}
                 () = ready.notified() => {}
+                () = sleep(EXPIRY_TICK), if self.has_waiting() => self.expire(),
                 Some((pair, lane)) = self.additions.recv() => {
                     self.lanes.insert(pair.clone(), lane);
                     self.pump.feed(Input::AddPair(pair));
@@ -217,6 +221,20 @@ impl OutboundStream {
         self.untold.push_back(Event::Lost(pair, Some(RouteFailure::Stream(failure))));
     }
 
+    fn has_waiting(&self) -> bool {
+        self.lanes.values().any(|lane| !lane.is_empty())
+    }
+
+    /// Refuses what has waited too long for a partner that reads slowly.
+    fn expire(&self) {
+        let late = StreamFailure::Timeout(stream::Stage::Open).into();
+        for (pair, lane) in &self.lanes {
+            for parcel in lane.take_expired(Instant::now()) {
+                parcel.ticket.refused(&self.edge.counters, failure::answer(&late, pair));
+            }
+        }
+    }
+
     /// Hands waiting stanzas to the machine, pair by pair, as long as there is room.
     fn send_waiting(&mut self) {
         let mut idle = 0;
@@ -237,16 +255,24 @@ impl OutboundStream {
         self.closed.is_none() && self.pump.machine.room() > 0 && self.pump.backlog() < AHEAD_BYTES_MAX
     }
 
-    /// Stanzas of a pair that are written together; those whose time has passed are refused.
+    /// Stanzas of a pair that are written together; those whose time has passed, or that are
+    /// too long for the partner, are refused.
     fn take_some(&self, pair: &DomainPair) -> Vec<Parcel> {
         let now = Instant::now();
         let (mut parcels, mut bytes) = (Vec::new(), 0);
+        let features = self.pump.machine.facts().features.as_ref();
+        let bytes_max = features.and_then(|features| features.stanza_bytes_max).unwrap_or(u64::MAX);
         let Some(lane) = self.lanes.get(pair) else { return parcels };
         while bytes < WRITE_TOGETHER_BYTES {
             let Some(parcel) = lane.take() else { break };
             if parcel.ticket.deadline <= now {
                 let late = StreamFailure::Timeout(stream::Stage::Open).into();
                 parcel.ticket.refused(&self.edge.counters, failure::answer(&late, pair));
+                continue;
+            }
+            // XEP-0478 §3: a stanza above what the peer accepts would end the stream for all others.
+            if parcel.stanza.bytes() as u64 > bytes_max {
+                parcel.ticket.refused(&self.edge.counters, failure::too_long(pair, bytes_max));
                 continue;
             }
             bytes += parcel.stanza.bytes();

@@ -66,15 +66,17 @@ pub(crate) async fn run(edge: Arc<Edge>, mut inbox: Inbox, mut to_routes: mpsc::
     loop {
         let due = routes.next_due().unwrap_or_else(|| Instant::now() + NOTHING_DUE);
         tokio::select! {
+            // Policy first: what was published before a stanza was sent counts for it.
+            biased;
+            _ = stopping.wait_for(|stop| *stop) => break,
+            Ok(()) = snapshots.changed() => routes.judge_again(),
             Some(heard) = news.recv() => routes.hear(heard),
+            () = sleep_until(due.into()) => routes.tick(),
+            Some(told) = to_routes.recv() => routes.hear_inbound(told),
             envelope = inbox.receive() => match envelope {
                 Some(envelope) => routes.take(envelope),
                 None => break,
             },
-            Some(told) = to_routes.recv() => routes.hear_inbound(told),
-            Ok(()) = snapshots.changed() => routes.judge_again(),
-            () = sleep_until(due.into()) => routes.tick(),
-            _ = stopping.wait_for(|stop| *stop) => break,
         }
     }
     routes.stop(inbox, to_routes, news).await;

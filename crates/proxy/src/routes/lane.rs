@@ -7,6 +7,7 @@ use std::{
         Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicU64, Ordering},
     },
+    time::Instant,
 };
 
 use tokio::sync::Notify;
@@ -58,6 +59,23 @@ impl Lane {
         inner.bytes -= bytes;
         self.bytes_total.fetch_sub(bytes as u64, Ordering::Relaxed);
         Some(parcel)
+    }
+
+    /// Takes those whose sender has given up.
+    pub(crate) fn take_expired(&self, now: Instant) -> VecDeque<Parcel> {
+        let mut inner = self.inner();
+        let parcels = std::mem::take(&mut inner.parcels);
+        let (expired, waiting): (VecDeque<_>, VecDeque<_>) =
+            parcels.into_iter().partition(|parcel| parcel.ticket.deadline <= now);
+        inner.parcels = waiting;
+        let bytes: usize = expired.iter().map(|parcel| parcel.stanza.bytes()).sum();
+        inner.bytes -= bytes;
+        self.bytes_total.fetch_sub(bytes as u64, Ordering::Relaxed);
+        expired
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.inner().parcels.is_empty()
     }
 
     /// Puts back in front what was taken and not sent, oldest first.

@@ -19,7 +19,8 @@ use policy::{
 };
 use proxy::{Ledger, ProxyConfig, Running};
 use rcgen::{
-    BasicConstraints, CertificateParams, CertifiedIssuer, ExtendedKeyUsagePurpose, IsCa, KeyPair, KeyUsagePurpose,
+    BasicConstraints, CertificateParams, CertifiedIssuer, DnType, ExtendedKeyUsagePurpose, IsCa, KeyPair,
+    KeyUsagePurpose,
 };
 use tempfile::TempDir;
 use tokio::{sync::watch, time::timeout};
@@ -68,6 +69,7 @@ pub(crate) struct Authority(CertifiedIssuer<'static, KeyPair>);
 impl Authority {
     pub(crate) fn new() -> Self {
         let mut params = CertificateParams::default();
+        params.distinguished_name.push(DnType::CommonName, format!("Test CA {}", net::entropy::number()));
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
         params.key_usages = vec![KeyUsagePurpose::KeyCertSign];
         Self(CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap())
@@ -136,7 +138,7 @@ impl Org {
         let files = TempDir::new().unwrap();
         let (publish, watched) = snapshots();
         publish.send_replace(Some(Arc::new(EdgeSnapshot::new(1, [], [domain(name)], settings()))));
-        let (edge, inside) = link::local(64);
+        let (edge, inside) = link::local(2048);
         let config = ProxyConfig {
             listen: vec!["127.0.0.1:0".parse().unwrap()],
             certificates: authority.map(|authority| authority.issue(name, &files)).into_iter().collect(),
@@ -148,7 +150,7 @@ impl Org {
             },
         };
         let proxy = proxy::start(config, watched, edge).await.unwrap();
-        let port = inside.link.port(1024);
+        let port = inside.link.port(2048);
         Self { name, proxy, publish, inside, port, revision: 1, _files: files }
     }
 
@@ -157,8 +159,18 @@ impl Org {
     }
 
     pub(crate) fn publish(&mut self, partners: impl IntoIterator<Item = Partner>, settings: Settings) {
+        self.publish_with(&[self.name], partners, settings);
+    }
+
+    pub(crate) fn publish_with(
+        &mut self,
+        internal: &[&str],
+        partners: impl IntoIterator<Item = Partner>,
+        settings: Settings,
+    ) {
         self.revision += 1;
-        let snapshot = EdgeSnapshot::new(self.revision, partners, [domain(self.name)], settings);
+        let internal = internal.iter().map(|name| domain(name));
+        let snapshot = EdgeSnapshot::new(self.revision, partners, internal, settings);
         self.publish.send_replace(Some(Arc::new(snapshot)));
     }
 
@@ -180,10 +192,14 @@ impl Org {
 
     /// Hands a message to the proxy.
     pub(crate) fn hand_over(&mut self, remote: &str, user: &str, body: &str, limit: Duration) {
-        let (from, to) = (format!("alice@{}", self.name), format!("{user}@{remote}"));
+        self.hand_over_from(self.name, remote, user, body, limit);
+    }
+
+    pub(crate) fn hand_over_from(&mut self, local: &str, remote: &str, user: &str, body: &str, limit: Duration) {
+        let (from, to) = (format!("alice@{local}"), format!("{user}@{remote}"));
         let head = Head { from: &from, to: &to, id: Some("m1") };
         let batch = message(head, Message { message_type: Some("chat"), body: Some(body), ..Message::default() });
-        self.port.try_send(pair(self.name, remote), batch, Instant::now() + limit).unwrap();
+        self.port.try_send(pair(local, remote), batch, Instant::now() + limit).unwrap();
     }
 
     /// The next stanza of ours that ended.

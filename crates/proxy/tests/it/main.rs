@@ -1,9 +1,11 @@
 //! The real proxy on loopback, against a second one as the partner's server or against a peer that is not so kind.
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod harness;
 
 mod abuse;
 mod delivery;
+mod limits;
 mod methods;
 mod policy_changes;
 mod refusals;

@@ -45,14 +45,16 @@ async fn tls_that_is_required_and_not_offered() {
 #[tokio::test]
 async fn a_certificate_that_is_required_and_not_trusted() {
     let authority = Authority::new();
-    let (mut ours, _theirs) = federation_of(row(2), &authority, Authority::new().roots()).await;
+    let (mut ours, theirs) = federation_of(row(2), &authority, authority.roots()).await;
+    let port = theirs.address().port();
+    ours.publish([partner(THEIRS, row(2), Authority::new().roots(), port)], settings());
     let error = ours.send(THEIRS, "bob", "Hello").await.unwrap_err();
     assert_eq!(error.condition, Condition::PolicyViolation);
     let text = error.text.unwrap();
     assert!(text.contains("certificate was not issued by a trusted authority"), "{text}");
 }
 
-/// Their settings demand a certificate of an authority that we do not have; ours would accept dialback.
+/// Their settings demand a certificate of an authority that we do not have.
 #[tokio::test]
 async fn our_certificate_is_refused_by_the_partner() {
     let authority = Authority::new();
@@ -61,7 +63,8 @@ async fn our_certificate_is_refused_by_the_partner() {
     let port = ours.address().port();
     theirs.publish([partner(OURS, strict, Authority::new().roots(), port)], settings());
     let error = ours.send(THEIRS, "bob", "Hello").await.unwrap_err();
-    assert_eq!(error.condition, Condition::PolicyViolation, "{error}");
+    assert_eq!(error.condition, Condition::RemoteServerTimeout, "{error}");
+    assert!(error.text.unwrap().contains("fabrikam.example refuses"));
 }
 
 #[tokio::test]

@@ -263,14 +263,16 @@ impl StreamFailure {
             Self::ExternalRefused { dialback_left: true, .. } => Retry::WithoutSasl,
             Self::Refused(Refusal::ConnectionLimit | Refusal::Shutdown) => Retry::Later,
             Self::MethodNotPermitted(_) | Self::Refused(_) | Self::TlsExcluded => Retry::Never,
-            Self::PeerError { error, .. }
-                if matches!(
-                    error.condition(),
-                    Condition::HostUnknown
-                        | Condition::HostGone
-                        | Condition::PolicyViolation
-                        | Condition::NotAuthorized
-                ) =>
+            // Once the stream was open, the error is about what was sent on it, not about whether we may have one.
+            Self::PeerError { error, stage }
+                if *stage != Stage::Open
+                    && matches!(
+                        error.condition(),
+                        Condition::HostUnknown
+                            | Condition::HostGone
+                            | Condition::PolicyViolation
+                            | Condition::NotAuthorized
+                    ) =>
             {
                 Retry::Never
             }

@@ -1,4 +1,4 @@
-//! The product's rules, without I/O, as tables where they are tables (`docs/partner-policy.md`).
+//! The product's rules, without I/O, as tables where they are tables (`docs/operator-guide.md`).
 //!
 //! What a partner may be set to, which methods its negotiation permits, which stanza passes between an internal user
 //! and a partner's user, who may use federation at all, and the limits of every setting. Whatever changes something

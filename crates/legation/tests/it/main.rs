@@ -4,6 +4,7 @@
 
 mod cli;
 mod configuration;
+mod guide;
 mod harness;
 mod init;
 mod round_trip;

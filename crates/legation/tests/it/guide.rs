@@ -1,0 +1,72 @@
+//! The operator guide says what the program does.
+
+use policy::{
+    negotiation::{ROWS, Verdict},
+    settings::{SETTINGS, Unit},
+};
+
+use crate::harness::Place;
+
+const GUIDE: &str = include_str!("../../../../docs/operator-guide.md");
+
+#[test]
+fn every_row_of_the_guide_is_that_of_policy() {
+    for row in &ROWS {
+        let negotiation = row.negotiation;
+        let verdict = match row.verdict {
+            Verdict::Permitted([]) => "ok".to_owned(),
+            Verdict::Permitted(warnings) => {
+                let codes: Vec<_> = warnings.iter().map(|warning| format!("`{}`", warning.as_str())).collect();
+                format!("warning{} {}", if codes.len() > 1 { "s" } else { "" }, codes.join(", "))
+            }
+            Verdict::Invalid(invalid) => format!("**invalid** `{}`", invalid.as_str()),
+        };
+        let line = format!(
+            "| {} | {} | {} | {} | {} | {verdict} |",
+            row.number,
+            negotiation.tls.as_str().replace('_', " "),
+            negotiation.sasl.as_str().replace('_', " "),
+            negotiation.dialback,
+            row.methods.to_string().replace("none", "–"),
+        );
+        assert!(GUIDE.lines().any(|found| found == line), "{line}");
+    }
+}
+
+#[test]
+fn every_setting_is_explained_in_the_same_words() {
+    for setting in &SETTINGS {
+        let start = format!("| `{}` | ", setting.name);
+        let found: Vec<_> = GUIDE.lines().filter(|line| line.starts_with(&start)).collect();
+        assert_eq!(found.len(), 1, "{}", setting.name);
+        assert!(found[0].ends_with(&format!(" | {} |", setting.meaning)), "{}", found[0]);
+        if let (Some(Unit::Count | Unit::Seconds), Some((min, max))) = (setting.unit(), setting.limits()) {
+            let limits = format!(" | {min}–{max} | ");
+            assert!(found[0].replace(',', "").contains(&limits), "{limits}: {}", found[0]);
+        }
+    }
+}
+
+/// Each option in a table cell or an example is one that the help of some command shows.
+#[test]
+fn every_option_of_the_guide_is_known_to_the_program() {
+    let place = Place::new();
+    let commands = [
+        &["init"][..],
+        &["serve"],
+        &["partner", "add"],
+        &["partner", "set"],
+        &["user", "add"],
+        &["settings", "set"],
+        &["contact", "list"],
+        &["audit", "list"],
+    ];
+    let help = commands.map(|command| place.run(&[command, &["--help"]].concat()).succeeded().stdout).join("\n");
+    let is_end = |c: char| !(c.is_ascii_lowercase() || c == '-');
+    let mut options = GUIDE.split("--").skip(1).map(|rest| rest.split(is_end).next().unwrap()).collect::<Vec<_>>();
+    options.retain(|name| !name.is_empty() && !name.starts_with('-'));
+    assert!(options.len() > 20, "{options:?}");
+    for option in options {
+        assert!(help.contains(&format!("--{option} ")) || help.contains(&format!("--{option}\n")), "--{option}");
+    }
+}

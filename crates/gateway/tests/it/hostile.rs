@@ -137,3 +137,29 @@ async fn a_request_that_must_not_go_on_is_refused() {
     }
     scene.is_well().await;
 }
+
+/// The messages of RFC 4475, whole, cut and with bytes overwritten: none becomes a stanza or a registration, none harms.
+#[tokio::test]
+async fn torture_makes_no_stanza_and_no_harm() {
+    let mut scene = Scene::start().await;
+    let vectors = concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests/vectors/rfc4475");
+    let mut count = 0;
+    for entry in std::fs::read_dir(vectors).unwrap() {
+        let whole = std::fs::read(entry.unwrap().path()).unwrap();
+        let half = whole[..whole.len() / 2].to_vec();
+        let mut overwritten = whole.clone();
+        overwritten.iter_mut().step_by(101).for_each(|byte| *byte = 0);
+        for bytes in [whole, half, overwritten] {
+            let mut datagram = scene.phone("romeo").await;
+            datagram.write(bytes.clone()).await;
+            let mut stream = crate::phone::Phone::tcp(scene.gateway.sip_tcp()[0], "romeo").await;
+            stream.write(bytes).await;
+            count += 1;
+        }
+        assert_eq!(scene.phone("tybalt").await.options().await.status.code(), 200);
+    }
+    assert!(count > 100);
+    assert!(scene.gateway.registrations().await.is_empty());
+    assert!(scene.edge.is_silent().await);
+    scene.is_well().await;
+}

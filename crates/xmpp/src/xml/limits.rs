@@ -21,17 +21,6 @@ pub struct Limits {
     pub namespace_bytes_max: usize,
 }
 
-/// Limits for elements that we made ourselves or that have passed another [`Limits`] already.
-const OWN: Limits = Limits {
-    element_bytes_max: 64 << 20,
-    tag_bytes_max: 64 << 20,
-    depth_max: 128,
-    elements_max: 1 << 20,
-    attributes_max: 128,
-    bindings_max: 128,
-    namespace_bytes_max: 1_024,
-};
-
 impl Limits {
     /// While nobody is authenticated: `bytes_max` is the setting `unauthenticated_bytes_max`.
     pub const fn unauthenticated(bytes_max: usize) -> Self {
@@ -60,8 +49,30 @@ impl Limits {
         }
     }
 
-    /// For what we made ourselves.
+    /// For elements from our own side.
     pub const fn own() -> Self {
-        OWN
+        Self {
+            element_bytes_max: 64 << 20,
+            tag_bytes_max: 64 << 20,
+            depth_max: 128,
+            elements_max: 1 << 20,
+            attributes_max: 128,
+            bindings_max: 128,
+            namespace_bytes_max: 1_024,
+        }
+    }
+
+    /// For what the writer has just made. Escaping and declaring make an element longer than the one it was copied from,
+    /// which has passed other limits, so that none may be reached here.
+    pub(crate) const fn written() -> Self {
+        Self {
+            element_bytes_max: usize::MAX,
+            tag_bytes_max: usize::MAX,
+            depth_max: u32::MAX,
+            elements_max: u32::MAX,
+            attributes_max: u32::MAX,
+            bindings_max: u32::MAX,
+            namespace_bytes_max: usize::MAX,
+        }
     }
 }

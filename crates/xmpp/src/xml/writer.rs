@@ -11,7 +11,7 @@ mod escape;
 
 use bytes::Bytes;
 
-use super::{Batch, ns};
+use super::{Batch, Limits, ns, tokenizer};
 
 /// Writes first-level elements, or a stream header.
 #[derive(Debug)]
@@ -196,7 +196,7 @@ impl XmlWriter {
     /// When an element is still open, or the context is another one.
     pub fn into_batch(self) -> Batch {
         assert!(self.open.is_empty(), "every start has its end");
-        Batch::from_xml(self.out).expect("what the writer makes is well-formed")
+        tokenizer::batch_of(self.out, &Limits::written()).expect("what the writer makes is well-formed")
     }
 
     fn close_tag(&mut self) {

@@ -109,3 +109,24 @@ fn a_detached_element_keeps_no_other_bytes() {
     assert_eq!(detached.element(0).raw(), "<c xmlns='u:c' k='v'>d</c>");
     assert_eq!(detached.bytes_retained(), detached.bytes());
 }
+
+/// Escaping makes names longer than the limit that they have passed.
+#[test]
+fn the_longest_namespace_name_can_be_copied() {
+    let name = "\"".repeat(Limits::own().namespace_bytes_max);
+    let batch = Batch::from_xml(format!("<a xmlns:p='{name}'><p:b/></a><c xmlns='{name}'/>")).unwrap();
+    for index in 0..2 {
+        let copied = batch.detached(index).detached(0);
+        let element = copied.element(0).children().next().unwrap_or(copied.element(0));
+        assert_eq!(element.namespace(), name);
+    }
+}
+
+#[test]
+fn as_many_attributes_as_allowed_can_be_forwarded_with_others() {
+    let attributes: String = (0..Limits::own().attributes_max).map(|n| format!(" a{n}=''")).collect();
+    let batch = Batch::from_xml(format!("<message{attributes}/>")).unwrap();
+    let mut writer = XmlWriter::new();
+    writer.forward(batch.element(0), &[("from", "a@x"), ("to", "b@y")]);
+    assert_eq!(writer.into_batch().element(0).attribute("to").as_deref(), Some("b@y"));
+}

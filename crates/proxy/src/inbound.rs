@@ -309,8 +309,10 @@ impl Inside {
                 None
             }
         };
-        if let Some(settlement) = settlement {
+        let mut settled = settlement;
+        while let Some(settlement) = settled {
             self.settle(settlement);
+            settled = self.port.try_settlement();
         }
     }
 

@@ -9,3 +9,4 @@ mod limits;
 mod methods;
 mod policy_changes;
 mod refusals;
+mod start;

@@ -2,7 +2,7 @@
 
 use lexicon::{Direction, Method};
 
-use crate::harness::{Authority, OURS, THEIRS, federation, federation_of, row};
+use crate::harness::{Authority, OURS, Org, THEIRS, federation, federation_of, partner, row, settings};
 
 /// A message each way, and the method seen at both ends of both streams.
 async fn converse(number: u8, trusted: bool, method: Method) {
@@ -47,6 +47,25 @@ async fn an_untrusted_certificate_leaves_dialback_where_the_row_permits_it() {
 #[tokio::test]
 async fn dialback_in_plaintext() {
     converse(17, true, Method::TcpDialback).await;
+}
+
+/// TLS optional, and a partner without a certificate of its own: it cannot offer STARTTLS, and uses ours.
+#[tokio::test]
+async fn plaintext_dialback_where_tls_is_optional_and_not_offered() {
+    for number in [9, 15] {
+        let authority = Authority::new();
+        let mut ours = Org::start(OURS, &authority).await;
+        let mut theirs = Org::start_with(THEIRS, None).await;
+        let (our_port, their_port) = (ours.address().port(), theirs.address().port());
+        ours.publish([partner(THEIRS, row(number), authority.roots(), their_port)], settings());
+        theirs.publish([partner(OURS, row(number), authority.roots(), our_port)], settings());
+        assert_eq!(ours.send(THEIRS, "bob", "Hello").await, Ok(()), "row {number}");
+        theirs.receive_message().await;
+        assert_eq!(theirs.send(OURS, "carol", "Hello back").await, Ok(()), "row {number}");
+        ours.receive_message().await;
+        assert_eq!(ours.methods(Direction::Outbound), [Method::TcpDialback], "row {number}");
+        assert_eq!(ours.methods(Direction::Inbound), [Method::TlsDialback], "row {number}");
+    }
 }
 
 #[tokio::test]

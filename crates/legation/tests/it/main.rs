@@ -4,6 +4,7 @@
 
 mod cli;
 mod configuration;
+mod demo;
 mod guide;
 mod harness;
 mod init;

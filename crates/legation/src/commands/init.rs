@@ -78,7 +78,7 @@ impl Init {
     }
 
     fn make(&self, domain: &Domain, file: &Path, installed: &Config, made: &mut Made) -> Result<Files, Failure> {
-        made.directory(&installed.data_dir)?;
+        made.directory(&installed.data_dir, 0o700)?;
         let files = match (&self.certificate, &self.key) {
             (Some(certificate), Some(key)) => Files {
                 pair: CertificateFiles { certificate: absolute(certificate)?, key: absolute(key)? },
@@ -164,14 +164,14 @@ struct Made {
 }
 
 impl Made {
-    /// Makes `path` and its missing parents, closed to other users.
-    fn directory(&mut self, path: &Path) -> Result<(), Failure> {
+    /// Makes `path` and its missing parents.
+    fn directory(&mut self, path: &Path, mode: u32) -> Result<(), Failure> {
         if path.is_dir() {
             return Ok(());
         }
         let failed = |error: io::Error| Failure::Failed(format!("cannot make {}: {error}", path.display()));
         let missing: Vec<_> = path.ancestors().take_while(|ancestor| !ancestor.exists()).map(Path::to_owned).collect();
-        fs::DirBuilder::new().recursive(true).mode(0o700).create(path).map_err(failed)?;
+        fs::DirBuilder::new().recursive(true).mode(mode).create(path).map_err(failed)?;
         self.directories.extend(missing);
         Ok(())
     }
@@ -179,7 +179,7 @@ impl Made {
     /// Makes a file that does not exist yet, and the directory it is in.
     fn file(&mut self, path: &Path, text: &str, mode: u32) -> Result<(), Failure> {
         if let Some(parent) = path.parent() {
-            self.directory(parent)?;
+            self.directory(parent, 0o755)?;
         }
         let failed = |error: io::Error| Failure::Failed(format!("cannot make {}: {error}", path.display()));
         let mut file = OpenOptions::new().write(true).create_new(true).mode(mode).open(path).map_err(failed)?;

@@ -63,74 +63,60 @@ fn every_field_is_read() {
     assert_eq!(config.log, LogConfig { level: LogLevel::Debug, format: LogFormat::Json });
 }
 
-/// Each file has one problem: where it is, in which field, and a part of what is said.
+/// A file, the line and column of its one problem, the field, and a part of what is said.
+type Faulty = (&'static str, usize, usize, &'static str, &'static str);
+
+const FAULTY: &[Faulty] = &[
+    ("", 1, 1, "version", "version = 1"),
+    ("data_dir = \"d\"", 1, 1, "version", "version = 1"),
+    ("version = 2\nnovelty = true", 1, 11, "version", "2 was entered; this legation reads version 1"),
+    ("version = \"1\"", 1, 11, "version", "expected"),
+    ("version = 1\ndata_dir = ", 2, 12, "data_dir", ""),
+    ("version = 1", 1, 1, "data_dir", "it is missing"),
+    ("version = 1\ndata_dir = \"\"", 2, 12, "data_dir", "a path is required"),
+    ("version = 1\ndata_dir = 7", 2, 12, "data_dir", "expected a string"),
+    ("version = 1\ndata_dir = \"d\"\nport = 5269", 3, 1, "port", "unknown field `port`, expected one of"),
+    ("version = 1\ndata_dir = \"d\"\n[xmpp]\nlistn = []", 4, 1, "xmpp.listn", "`listen`"),
+    (
+        "version = 1\ndata_dir = \"d\"\n[xmpp]\nlisten = [\"[::]:5269\", \"é\"]",
+        4,
+        24,
+        "xmpp.listen",
+        "\"é\" was entered; allowed is an IP address with a port",
+    ),
+    (
+        "version = 1\ndata_dir = \"d\"\n[sip]\nudp = [\n  # the phones\n  \"localhost:5060\",\n]",
+        6,
+        3,
+        "sip.udp",
+        "allowed is an IP address with a port",
+    ),
+    (
+        "version = 1\ndata_dir = \"d\"\n[[xmpp.certificates]]\ncertificate = \"a\"",
+        3,
+        1,
+        "xmpp.certificates.key",
+        "it is missing",
+    ),
+    ("version = 1\ndata_dir = \"d\"\n[dns]\nname_servers = [\"ns.example\"]", 4, 17, "dns.name_servers", "192.0.2.53"),
+    (
+        "version = 1\ndata_dir = \"d\"\n[dns.overrides]\n\"a.example\" = [\"a b\"]",
+        4,
+        16,
+        "dns.overrides.\"a.example\"",
+        "not a host",
+    ),
+    ("version = 1\ndata_dir = \"d\"\n[dns.overrides]\n\"a..b\" = [\"c\"]", 4, 1, "dns.overrides.\"a..b\"", "domain"),
+    ("version = 1\ndata_dir = \"d\"\n[dns.overrides]\n\"a.b\" = []", 4, 1, "dns.overrides.\"a.b\"", "at least one"),
+    ("version = 1\ndata_dir = \"d\"\n[log]\nlevel = \"loud\"", 4, 9, "log.level", "error, warn, info, debug"),
+    ("version = 1\ndata_dir = \"d\"\n[log]\nformat = \"xml\"", 4, 10, "log.format", "allowed are text and json"),
+    ("version = 1\nroles = [\"edge\", \"proxy\", \"gateway\", \"panel\"]\ndata_dir = \"d\"", 2, 10, "roles", "proxy"),
+    ("version = 1\nroles = [\"proxy\"]\ndata_dir = \"d\"", 2, 9, "roles", "all roles in one process"),
+];
+
 #[test]
 fn a_problem_names_line_column_field_and_what_is_allowed() {
-    for (text, line, column, field, part) in [
-        ("", 1, 1, "version", "version = 1"),
-        ("data_dir = \"d\"", 1, 1, "version", "version = 1"),
-        ("version = 2\nnovelty = true", 1, 11, "version", "2 was entered; this legation reads version 1"),
-        ("version = \"1\"", 1, 11, "version", "expected"),
-        ("version = 1\ndata_dir = ", 2, 12, "data_dir", ""),
-        ("version = 1", 1, 1, "data_dir", "it is missing"),
-        ("version = 1\ndata_dir = \"\"", 2, 12, "data_dir", "a path is required"),
-        ("version = 1\ndata_dir = 7", 2, 12, "data_dir", "expected a string"),
-        ("version = 1\ndata_dir = \"d\"\nport = 5269", 3, 1, "port", "unknown field `port`, expected one of"),
-        ("version = 1\ndata_dir = \"d\"\n[xmpp]\nlistn = []", 4, 1, "xmpp.listn", "`listen`"),
-        (
-            "version = 1\ndata_dir = \"d\"\n[xmpp]\nlisten = [\"[::]:5269\", \"é\"]",
-            4,
-            24,
-            "xmpp.listen",
-            "\"é\" was entered; allowed is an IP address with a port",
-        ),
-        (
-            "version = 1\ndata_dir = \"d\"\n[sip]\nudp = [\n  # the phones\n  \"localhost:5060\",\n]",
-            6,
-            3,
-            "sip.udp",
-            "allowed is an IP address with a port",
-        ),
-        (
-            "version = 1\ndata_dir = \"d\"\n[[xmpp.certificates]]\ncertificate = \"a\"",
-            3,
-            1,
-            "xmpp.certificates.key",
-            "it is missing",
-        ),
-        (
-            "version = 1\ndata_dir = \"d\"\n[dns]\nname_servers = [\"ns.example\"]",
-            4,
-            17,
-            "dns.name_servers",
-            "192.0.2.53",
-        ),
-        (
-            "version = 1\ndata_dir = \"d\"\n[dns.overrides]\n\"a.example\" = [\"a b\"]",
-            4,
-            16,
-            "dns.overrides.\"a.example\"",
-            "not a host",
-        ),
-        (
-            "version = 1\ndata_dir = \"d\"\n[dns.overrides]\n\"a..b\" = [\"c\"]",
-            4,
-            1,
-            "dns.overrides.\"a..b\"",
-            "domain",
-        ),
-        ("version = 1\ndata_dir = \"d\"\n[dns.overrides]\n\"a.b\" = []", 4, 1, "dns.overrides.\"a.b\"", "at least one"),
-        ("version = 1\ndata_dir = \"d\"\n[log]\nlevel = \"loud\"", 4, 9, "log.level", "error, warn, info, debug"),
-        ("version = 1\ndata_dir = \"d\"\n[log]\nformat = \"xml\"", 4, 10, "log.format", "allowed are text and json"),
-        (
-            "version = 1\nroles = [\"edge\", \"proxy\", \"gateway\", \"panel\"]\ndata_dir = \"d\"",
-            2,
-            10,
-            "roles",
-            "proxy",
-        ),
-        ("version = 1\nroles = [\"proxy\"]\ndata_dir = \"d\"", 2, 9, "roles", "all roles in one process"),
-    ] {
+    for &(text, line, column, field, part) in FAULTY {
         let problems = load(text).unwrap_err();
         assert_eq!(problems.len(), 1, "{text}\n{problems:?}");
         let problem = &problems[0];

@@ -16,8 +16,7 @@ use tokio::{
 };
 use xmpp::{
     route::RouteFailure,
-    stream::{self, Input, Outbound, OutboundConfig, Output, Purpose, Refusal, StreamFailure},
-    xml::XmlWriter,
+    stream::{self, Input, Outbound, OutboundConfig, Output, Purpose, Refusal, Stanzas, StreamFailure, UnsentReason},
 };
 
 use crate::{
@@ -117,7 +116,7 @@ pub(crate) async fn run(edge: Arc<Edge>, attempt: Attempt) {
         turn: 0,
         ready,
         sent: VecDeque::new(),
-        unsent: false,
+        unsent: None,
         additions,
         news,
         untold: VecDeque::new(),
@@ -144,8 +143,8 @@ struct OutboundStream {
     ready: Arc<Notify>,
     /// Handed to the machine, with the count of bytes at which each has left; bounded by the machine's room.
     sent: VecDeque<(u64, Ticket)>,
-    /// Whether the machine gave the stanzas of the last input back.
-    unsent: bool,
+    /// Why the machine gave the stanzas of the last input back, if it did.
+    unsent: Option<UnsentReason>,
     additions: mpsc::Receiver<(DomainPair, Arc<Lane>)>,
     news: mpsc::Sender<News>,
     /// Bounded: at most a few for each pair of the stream.
@@ -204,7 +203,7 @@ impl OutboundStream {
                     self.untold.push_back(Event::Authorised(pair));
                 }
                 Output::Deauthorised(pair, failure) | Output::PairFailed(pair, failure) => self.lose(pair, failure),
-                Output::Unsent(..) => self.unsent = true,
+                Output::Unsent(_, _, reason) => self.unsent = Some(reason),
                 Output::Anomaly(anomaly) => {
                     tracing::debug!(stream = self.number, anomaly = anomaly.as_str(), "ignored");
                 }
@@ -283,19 +282,29 @@ impl OutboundStream {
 
     fn send(&mut self, pair: &DomainPair, parcels: Vec<Parcel>) {
         let now = clock::now();
-        let mut writer = XmlWriter::new();
-        for parcel in &parcels {
-            parcel.write(&mut writer, pair.local.as_unicode(), now);
-        }
-        self.unsent = false;
-        self.pump.feed(Input::Send(pair, writer.finish()));
+        let stanzas = Stanzas::written(&parcels, |writer, parcel| parcel.write(writer, pair.local.as_unicode(), now));
+        self.unsent = None;
+        self.pump.feed(Input::Send(pair, stanzas));
         self.take_outputs();
-        if self.unsent {
-            self.give_back(pair, parcels);
-            return;
+        match self.unsent {
+            None => {}
+            Some(UnsentReason::NotOpen) => return self.give_back(pair, parcels),
+            Some(UnsentReason::TooLong { bytes_max }) => return self.send_singly(pair, parcels, bytes_max),
         }
         let mark = self.pump.collect();
         self.sent.extend(parcels.into_iter().map(|parcel| (mark, parcel.ticket)));
+    }
+
+    /// One of the stanzas is too long for the partner as written: that one is refused.
+    fn send_singly(&mut self, pair: &DomainPair, parcels: Vec<Parcel>, bytes_max: u64) {
+        let single = parcels.len() == 1;
+        for parcel in parcels {
+            if single {
+                parcel.ticket.refused(&self.edge.counters, failure::too_long(pair, bytes_max));
+            } else {
+                self.send(pair, vec![parcel]);
+            }
+        }
     }
 
     /// Stanzas that were not taken wait for the next stream, or end with the reason of this one.

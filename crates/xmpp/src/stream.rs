@@ -26,6 +26,7 @@ pub mod header;
 pub mod inbound;
 pub mod outbound;
 pub mod rules;
+pub mod stanzas;
 pub mod starttls;
 
 mod core;
@@ -39,3 +40,4 @@ pub use failure::{Fault, Retry, Stage, StreamFailure};
 pub use inbound::{Inbound, InboundConfig};
 pub use outbound::{Outbound, OutboundConfig, Purpose};
 pub use rules::{PairRules, Refusal, StreamLimits, TlsUse};
+pub use stanzas::{Stanzas, UnsentReason};

@@ -3,7 +3,10 @@
 //! Reading stops while an answer of the shell is awaited and goes on where it stopped, so that the result does not depend
 //! on how the bytes were cut.
 
-use std::{collections::VecDeque, time::Instant};
+use std::{
+    collections::VecDeque,
+    time::{Duration, Instant},
+};
 
 use bytes::{Buf, Bytes, BytesMut};
 use lexicon::{CertificateFault, Direction, Domain, DomainPair, Method, Now};
@@ -15,6 +18,7 @@ use super::{
     failure::{Stage, StreamFailure},
     header,
     rules::{PairRules, StreamLimits},
+    stanzas::{Stanzas, UnsentReason},
 };
 use crate::{
     identity::certificate_names,
@@ -62,6 +66,31 @@ pub(super) struct Core {
     established: bool,
     /// The last stanza, or the moment the stream was established.
     active_at: Instant,
+    /// What the peer says it accepts.
+    peer: PeerLimits,
+    written_at: Instant,
+    /// Something was written during this input.
+    wrote: bool,
+}
+
+/// What a peer says it accepts (XEP-0478).
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct PeerLimits {
+    /// Bytes of one stanza.
+    pub(super) stanza_bytes_max: Option<u64>,
+    /// Our silence.
+    pub(super) idle: Option<Duration>,
+}
+
+/// What a deadline demands.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum Due {
+    /// An orderly close: nobody needs the stream, or the peer is about to end it.
+    Close,
+    /// The peer took too long.
+    Silent,
+    /// The peer has not answered our closing tag.
+    Over,
 }
 
 impl Core {
@@ -83,6 +112,9 @@ impl Core {
             established_by: now.instant + limits.establishment_timeout,
             established: false,
             active_at: now.instant,
+            peer: PeerLimits::default(),
+            written_at: now.instant,
+            wrote: false,
             limits,
         }
     }
@@ -199,8 +231,28 @@ impl Core {
     }
 
     pub(super) fn write_bytes(&mut self, bytes: Bytes) {
+        self.wrote = true;
         self.write_bytes += bytes.len();
         self.writes.push(bytes);
+    }
+
+    /// Stanzas of a pair that may be sent here, or why not.
+    pub(super) fn send(&mut self, now: Now, pair: &DomainPair, stanzas: Stanzas) {
+        let too_long = self.peer.stanza_bytes_max.filter(|bytes_max| stanzas.longest_bytes() as u64 > *bytes_max);
+        let reason = match too_long {
+            _ if self.life != Life::Live || self.method_of(pair).is_none() => Some(UnsentReason::NotOpen),
+            Some(bytes_max) => Some(UnsentReason::TooLong { bytes_max }),
+            None => None,
+        };
+        if let Some(reason) = reason {
+            return self.emit(Output::Unsent(pair.clone(), stanzas, reason));
+        }
+        self.stanza_seen(now);
+        self.write_bytes(stanzas.bytes().clone());
+    }
+
+    pub(super) fn set_peer_limits(&mut self, peer: PeerLimits) {
+        self.peer = peer;
     }
 
     pub(super) fn drain(&mut self, into: &mut Vec<Bytes>) {
@@ -261,16 +313,36 @@ impl Core {
 
     pub(super) fn deadline(&self) -> Option<Instant> {
         match self.life {
-            Life::Live if self.established => Some(self.active_at + self.limits.inactivity_timeout),
+            Life::Live if self.established => {
+                let inactive = self.active_at + self.limits.inactivity_timeout;
+                Some(self.idle_at().map_or(inactive, |idle| idle.min(inactive)))
+            }
             Life::Live => Some(self.established_by),
             Life::Closing(until) => Some(until),
             Life::Closed => None,
         }
     }
 
-    /// Whether the deadline has passed.
-    pub(super) fn is_due(&self, now: Now) -> bool {
-        self.deadline().is_some_and(|deadline| deadline <= now.instant)
+    /// Shortly before our silence lets the peer end the stream (XEP-0478 §3.1).
+    fn idle_at(&self) -> Option<Instant> {
+        self.peer.idle.map(|idle| self.written_at + idle - idle / 10)
+    }
+
+    /// What the moment demands.
+    pub(super) fn due(&self, now: Now) -> Option<Due> {
+        self.deadline().filter(|deadline| *deadline <= now.instant)?;
+        Some(match self.life {
+            Life::Live if self.established => Due::Close,
+            Life::Live => Due::Silent,
+            Life::Closing(_) | Life::Closed => Due::Over,
+        })
+    }
+
+    /// To be called after each input.
+    pub(super) fn tick(&mut self, now: Now) {
+        if std::mem::take(&mut self.wrote) {
+            self.written_at = now.instant;
+        }
     }
 
     // Ending.

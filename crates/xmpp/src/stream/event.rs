@@ -3,7 +3,7 @@
 //! Both machines share the two enums so that one shell drives either. An input that has no meaning in a machine's state
 //! changes nothing.
 
-use bytes::{Bytes, BytesMut};
+use bytes::BytesMut;
 use lexicon::{Domain, DomainPair, Method, TlsFacts};
 
 use super::{
@@ -11,6 +11,7 @@ use super::{
     error::Condition,
     failure::StreamFailure,
     rules::{PairRules, Refusal},
+    stanzas::{Stanzas, UnsentReason},
 };
 use crate::xml::Batch;
 
@@ -29,8 +30,8 @@ pub enum Input<'a> {
     DialbackVerdict(&'a DomainPair, DialbackVerdict),
     /// The answer to [`Output::AskKey`].
     KeyStatus(&'a VerifyRequest, KeyStatus),
-    /// Outbound: whole stanzas to send, in `jabber:server` as default namespace. See [`Output::Unsent`].
-    Send(&'a DomainPair, Bytes),
+    /// Outbound: stanzas to send. See [`Output::Unsent`].
+    Send(&'a DomainPair, Stanzas),
     /// Outbound: authorise one more of our domains towards the same partner domain on this stream, by dialback.
     AddPair(DomainPair),
     /// Close: cleanly without a condition, else with this stream error. The text goes to the peer.
@@ -77,8 +78,8 @@ pub enum Output {
     PairFailed(DomainPair, StreamFailure),
     /// Inbound: stanzas of an authorised pair, in order.
     Stanzas(DomainPair, Batch),
-    /// Outbound: not taken, since the pair is not authorised here or the stream is closing.
-    Unsent(DomainPair, Bytes),
+    /// Outbound: not taken, not one of them.
+    Unsent(DomainPair, Stanzas, UnsentReason),
     /// Verification stream: the authoritative server's answer.
     Verdict(VerifyRequest, DialbackVerdict),
     /// To be counted.

@@ -88,6 +88,8 @@ pub struct FeaturesSeen {
     pub dialback_errors: bool,
     /// The greatest stanza the peer accepts (XEP-0478), if it says.
     pub stanza_bytes_max: Option<u64>,
+    /// Seconds of our silence after which the peer may end the stream (XEP-0478), if it says.
+    pub idle_seconds: Option<u32>,
 }
 
 impl FeaturesSeen {

@@ -61,11 +61,18 @@ pub(crate) fn read(features: ElementRef<'_>) -> FeaturesSeen {
             seen.dialback = true;
             seen.dialback_errors = feature.child("errors", NS_DIALBACK).is_some();
         } else if feature.is("limits", NS_LIMITS) {
-            let bytes = feature.child("max-bytes", NS_LIMITS).map(|child| child.text().trim().parse());
-            seen.stanza_bytes_max = bytes.and_then(Result::ok);
+            (seen.stanza_bytes_max, seen.idle_seconds) = read_limits(feature);
         }
     }
     seen
+}
+
+/// The greatest stanza and the seconds of silence that a peer accepts; a number that is none is not said.
+fn read_limits(limits: ElementRef<'_>) -> (Option<u64>, Option<u32>) {
+    let text = |name| limits.child(name, NS_LIMITS).map(|child| child.text().trim().to_owned());
+    let number = |text: String| text.parse::<u64>().ok();
+    let idle = text("idle-seconds").and_then(number).map(|seconds| u32::try_from(seconds).unwrap_or(u32::MAX));
+    (text("max-bytes").and_then(number), idle.filter(|seconds| *seconds > 0))
 }
 
 /// A mechanism's name has at most 20 characters (RFC 4422 §3.1).
@@ -89,6 +96,6 @@ mod tests {
         let batch = Batch::from_xml(text).unwrap();
         let seen = read(batch.element(0));
         assert!(seen.starttls && seen.starttls_required && seen.external() && seen.dialback && seen.dialback_errors);
-        assert_eq!(seen.stanza_bytes_max, Some(262_144));
+        assert_eq!((seen.stanza_bytes_max, seen.idle_seconds), (Some(262_144), Some(600)));
     }
 }

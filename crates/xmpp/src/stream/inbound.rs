@@ -10,7 +10,7 @@ use bytes::Bytes;
 use lexicon::{Direction, Domain, DomainPair, Method, Now, TlsFacts};
 
 use super::{
-    core::{Core, Life, Read},
+    core::{Core, Due, Life, Read},
     dialback::{Secret, VerifyRequest},
     error::Condition,
     event::{Input, Output},
@@ -20,6 +20,7 @@ use super::{
     header::Header,
     rules::{PairRules, Refusal, StreamLimits},
     seed::StreamIds,
+    stanzas::UnsentReason,
 };
 
 mod dialback;
@@ -133,7 +134,9 @@ impl Inbound {
             Input::DialbackVerdict(pair, verdict) if self.core.life == Life::Live => self.verified(pair, verdict),
             Input::KeyStatus(request, status) if self.core.life == Life::Live => self.key_status(request, status),
             Input::DialbackVerdict(..) | Input::KeyStatus(..) => {}
-            Input::Send(pair, bytes) => self.core.emit(Output::Unsent(pair.clone(), bytes)),
+            Input::Send(pair, stanzas) => {
+                self.core.emit(Output::Unsent(pair.clone(), stanzas, UnsentReason::NotOpen));
+            }
             Input::AddPair(pair) => self.core.emit(Output::PairFailed(pair, StreamFailure::PairNotTaken)),
             Input::Close(None, _) => self.core.close(now),
             Input::Close(Some(condition), text) => {
@@ -148,6 +151,7 @@ impl Inbound {
             }
         }
         self.read(now);
+        self.core.tick(now);
     }
 
     /// The next output.
@@ -194,13 +198,12 @@ impl Inbound {
     }
 
     fn time(&mut self, now: Now) {
-        if !self.core.is_due(now) {
-            return;
-        }
-        match self.core.life {
-            Life::Live if self.core.established() || self.served_keys_only() => self.core.close(now),
-            Life::Live => self.fail(StreamFailure::Timeout(self.core.facts.stage)),
-            Life::Closing(_) | Life::Closed => self.core.closed(None),
+        match self.core.due(now) {
+            None => {}
+            Some(Due::Close) => self.core.close(now),
+            Some(Due::Silent) if self.served_keys_only() => self.core.close(now),
+            Some(Due::Silent) => self.fail(StreamFailure::Timeout(self.core.facts.stage)),
+            Some(Due::Over) => self.core.closed(None),
         }
     }
 

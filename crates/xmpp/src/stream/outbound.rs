@@ -9,7 +9,7 @@ use bytes::Bytes;
 use lexicon::{Direction, DomainPair, Method, Now, TlsFacts};
 
 use super::{
-    core::{Core, Life, Read},
+    core::{Core, Due, Life, Read},
     dialback::{Secret, VerifyRequest},
     error::Condition,
     event::{Input, Output},
@@ -130,7 +130,7 @@ impl Outbound {
     /// Takes an input. All outputs must be taken with [`poll`](Self::poll) before the next one.
     pub fn handle(&mut self, now: Now, input: Input<'_>) {
         match input {
-            Input::Send(pair, bytes) => self.send(now, pair, bytes),
+            Input::Send(pair, stanzas) => self.core.send(now, pair, stanzas),
             Input::AddPair(pair) => self.add_pair(pair),
             Input::Bytes(bytes) => self.core.receive(bytes),
             _ if self.core.life == Life::Closed => {}
@@ -151,6 +151,7 @@ impl Outbound {
             }
         }
         self.read(now);
+        self.core.tick(now);
     }
 
     /// The next output.
@@ -213,22 +214,12 @@ impl Outbound {
         if self.core.established() {
             self.give_up_keys(now);
         }
-        if !self.core.is_due(now) {
-            return;
+        match self.core.due(now) {
+            None => {}
+            Some(Due::Close) => self.core.close(now),
+            Some(Due::Silent) => self.fail(StreamFailure::Timeout(self.core.facts.stage)),
+            Some(Due::Over) => self.core.closed(None),
         }
-        match self.core.life {
-            Life::Live if self.core.established() => self.core.close(now),
-            Life::Live => self.fail(StreamFailure::Timeout(self.core.facts.stage)),
-            Life::Closing(_) | Life::Closed => self.core.closed(None),
-        }
-    }
-
-    fn send(&mut self, now: Now, pair: &DomainPair, bytes: Bytes) {
-        if self.core.life != Life::Live || self.core.method_of(pair).is_none() {
-            return self.core.emit(Output::Unsent(pair.clone(), bytes));
-        }
-        self.core.stanza_seen(now);
-        self.core.write_bytes(bytes);
     }
 
     fn tls_up(&mut self, facts: TlsFacts) {

@@ -3,7 +3,10 @@
 use bytes::BytesMut;
 use lexicon::Method;
 use proptest::prelude::*;
-use xmpp::stream::{DialbackVerdict, Input, Output, TlsUse};
+use xmpp::{
+    stream::{DialbackVerdict, Input, Output, Stanzas, TlsUse},
+    xml::Batch,
+};
 
 use crate::{
     pair::{ACCEPTOR, OPENER, Pair, Server, pair},
@@ -135,7 +138,11 @@ fn stanzas_cross_and_an_idle_pair_closes_cleanly_on_both_sides() {
     sim.run();
     let to = pair("contoso.example", "fabrikam.example");
     let message = "<message from='alice@contoso.example' to='bob@fabrikam.example'><body>hi</body></message>";
-    sim.input(connection, OPENER, Input::Send(&to, message.repeat(3).into()));
+    let batch = Batch::from_xml(message.repeat(3)).unwrap();
+    let stanzas = Stanzas::written(batch.elements(), |writer, stanza| {
+        writer.element(stanza);
+    });
+    sim.input(connection, OPENER, Input::Send(&to, stanzas));
     let arrived: usize = sim.end(connection, ACCEPTOR).stanzas.iter().map(|(_, batch)| batch.len()).sum();
     assert_eq!(arrived, 3);
     assert_eq!(sim.end(connection, ACCEPTOR).stanzas[0].0, pair("fabrikam.example", "contoso.example"));
@@ -143,7 +150,7 @@ fn stanzas_cross_and_an_idle_pair_closes_cleanly_on_both_sides() {
     for side in [OPENER, ACCEPTOR] {
         assert_eq!(sim.end(connection, side).closed, Some(None));
     }
-    sim.input(connection, OPENER, Input::Send(&to, message.into()));
+    sim.input(connection, OPENER, Input::Send(&to, Stanzas::one(message)));
     assert_eq!(sim.end(connection, OPENER).unsent, 1);
 }
 

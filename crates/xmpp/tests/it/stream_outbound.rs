@@ -1,9 +1,9 @@
 //! The initiating side: TLS or not, SASL EXTERNAL or dialback, and failures that say what happened.
 
-use bytes::Bytes;
 use lexicon::{CertificateFault, Method};
 use xmpp::stream::{
-    Anomaly, Condition, Fault, Input, Output, PairRules, Purpose, Refusal, Retry, Stage, StreamFailure, TlsUse,
+    Anomaly, Condition, Fault, Input, Output, PairRules, Purpose, Refusal, Retry, Stage, Stanzas, StreamFailure,
+    TlsUse, UnsentReason,
 };
 
 use crate::{
@@ -82,7 +82,7 @@ fn external_carries_our_domain_and_ends_in_an_authorised_pair() {
     assert!(matches!(&script.outputs()[..], [Output::Authorised(_, Method::SaslOverTls)]));
     assert!(script.room() > 0);
     let to = pair("contoso.example", "fabrikam.example");
-    script.input(Input::Send(&to, Bytes::from_static(b"<message/>")));
+    script.input(Input::Send(&to, Stanzas::one("<message/>")));
     assert_eq!(script.hear(), "<message/>");
 }
 
@@ -102,8 +102,8 @@ fn answers_one_challenge() {
 fn stanzas_wait_for_the_pair() {
     let mut script = in_tls(rules(TlsUse::Required, SASL));
     let to = pair("contoso.example", "fabrikam.example");
-    script.input(Input::Send(&to, Bytes::from_static(b"<message/>")));
-    assert!(matches!(&script.outputs()[..], [Output::Unsent(pair, _)] if *pair == to));
+    script.input(Input::Send(&to, Stanzas::one("<message/>")));
+    assert!(matches!(&script.outputs()[..], [Output::Unsent(pair, _, UnsentReason::NotOpen)] if *pair == to));
     assert_eq!(script.hear(), "");
 }
 
@@ -257,7 +257,7 @@ fn an_unused_stream_is_closed_cleanly() {
     assert_eq!(script.wait().hear(), "</stream:stream>");
     let to = pair("contoso.example", "fabrikam.example");
     script.outputs();
-    script.input(Input::Send(&to, Bytes::from_static(b"<message/>")));
+    script.input(Input::Send(&to, Stanzas::one("<message/>")));
     assert!(matches!(&script.outputs()[..], [Output::Unsent(..)]), "a closing stream takes nothing more");
     script.say("</stream:stream>");
     assert_eq!(script.closed, Some(None));
@@ -291,8 +291,8 @@ fn another_domain_of_ours_may_use_the_stream() {
             if *pair == second && &*error.name == "item-not-found"),
         "{outputs:?}"
     );
-    script.input(Input::Send(&second, Bytes::from_static(b"<message/>")));
-    assert!(matches!(&script.outputs()[..], [Output::Unsent(pair, _)] if *pair == second));
+    script.input(Input::Send(&second, Stanzas::one("<message/>")));
+    assert!(matches!(&script.outputs()[..], [Output::Unsent(pair, _, UnsentReason::NotOpen)] if *pair == second));
     script.input(Input::AddPair(pair("contoso.example", "tailspin.example")));
     assert!(matches!(&script.outputs()[..], [Output::PairFailed(_, StreamFailure::PairNotTaken)]));
     assert!(script.closed.is_none());

@@ -24,7 +24,7 @@ use lexicon::{DomainPair, Now};
 
 use crate::{
     stanza::{Condition, StanzaError},
-    stream::{Retry, Stage, StreamFailure},
+    stream::{Refusal, Retry, Stage, StreamFailure},
     xml::Batch,
 };
 use backoff::Backoff;
@@ -314,6 +314,10 @@ impl<T> Route<T> {
         }
         if let Some(since) = self.up_since.take() {
             self.forgive(now, since);
+        }
+        if failure == StreamFailure::Refused(Refusal::RulesChanged).into() {
+            // Says nothing about the rules that are in force now: what waits is tried under those.
+            return self.start_afresh();
         }
         let retry = failure.retry();
         self.failure = Some(Arc::new(failure));

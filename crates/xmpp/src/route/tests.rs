@@ -227,6 +227,18 @@ fn external_refused_is_tried_once_more_without_sasl() {
     assert!(bench.delay() <= LIMITS.backoff_min);
 }
 
+/// partner-policy §1: what new rules no longer permit is closed; whether they can be met is still to be seen.
+#[test]
+fn a_stream_that_new_rules_ended_is_followed_by_an_attempt_under_them() {
+    let changed = || RouteFailure::Stream(StreamFailure::Refused(Refusal::RulesChanged));
+    let mut bench = Bench::new(LIMITS);
+    assert_eq!(bench.message(), ["connect"]);
+    assert_eq!(bench.down(changed()), ["connect"]);
+    assert_eq!(bench.handle(Input::Up), ["write 1"]);
+    assert!(bench.down(changed()).is_empty());
+    assert_eq!(bench.message(), ["connect"]);
+}
+
 #[test]
 fn an_attempt_that_ends_politely_is_no_loop() {
     let mut bench = Bench::new(LIMITS);

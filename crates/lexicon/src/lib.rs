@@ -11,6 +11,7 @@ pub mod id;
 pub mod jid;
 pub mod method;
 pub mod pair;
+pub mod report;
 pub mod time;
 
 pub use certificate::{CertificateFault, CertificateNames, ChainVerdict, PeerCertificate, TlsFacts, TlsVersion};
@@ -19,4 +20,5 @@ pub use id::{RowId, StreamId};
 pub use jid::{BareJid, Jid, JidError, JidRef};
 pub use method::{Method, MethodSet};
 pub use pair::{Direction, DomainPair};
+pub use report::Report;
 pub use time::{Now, Timestamp};

@@ -57,7 +57,7 @@ pub struct Request {
 impl Request {
     /// A request without header fields and body.
     pub fn new(method: Method, uri: Uri) -> Self {
-        Self { method, uri, headers: Headers::default(), body: Bytes::new() }
+        Self { method, uri, headers: Headers::roomy(), body: Bytes::new() }
     }
 
     /// A request outside a dialog (§8.1.1): To is `to`, From must have a tag; Max-Forwards is 70. Via is added by the
@@ -122,7 +122,7 @@ pub struct Response {
 impl Response {
     /// A response to `request` (§8.2.6.2): Via, From, To, Call-ID and CSeq are copied; To gets `tag` if it has none.
     pub fn to(request: &Request, status: Status, tag: &str) -> Self {
-        let mut headers = Headers::default();
+        let mut headers = Headers::roomy();
         for name in [Name::Via, Name::From, Name::To, Name::CallId, Name::CSeq] {
             headers.copy(&request.headers, name);
         }
@@ -191,10 +191,12 @@ impl Message {
 }
 
 fn write(start: &str, headers: &Headers, body: &Bytes) -> Bytes {
-    let mut out = Vec::with_capacity(512 + body.len());
+    let end = format!("Content-Length: {}\r\n\r\n", body.len());
+    // Of the exact size: many answers are kept for half a minute.
+    let mut out = Vec::with_capacity(start.len() + headers.written_len() + end.len() + body.len());
     out.extend_from_slice(start.as_bytes());
     headers.write(&mut out);
-    out.extend_from_slice(format!("Content-Length: {}\r\n\r\n", body.len()).as_bytes());
+    out.extend_from_slice(end.as_bytes());
     out.extend_from_slice(body);
     Bytes::from(out)
 }

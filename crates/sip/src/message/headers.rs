@@ -42,6 +42,11 @@ pub enum HeaderError {
 }
 
 impl Headers {
+    /// Room for the fields of a usual message.
+    pub(crate) fn roomy() -> Self {
+        Self::parsed(String::with_capacity(640))
+    }
+
     pub(crate) fn parsed(text: String) -> Self {
         Self { text, fields: Vec::with_capacity(12) }
     }
@@ -214,11 +219,22 @@ impl Headers {
         self.insert(at, Name::Via, start, start);
     }
 
+    /// What is written of the fields: their names and values.
+    fn written(&self) -> impl Iterator<Item = (&str, &str)> {
+        let fields = self.fields.iter().filter(|field| field.name != Name::ContentLength);
+        fields.map(|field| (self.name_text(field), self.value_of(field)))
+    }
+
+    /// How many bytes [`Self::write`] adds.
+    pub(crate) fn written_len(&self) -> usize {
+        self.written().map(|(name, value)| name.len() + value.len() + 4).sum()
+    }
+
     pub(crate) fn write(&self, out: &mut Vec<u8>) {
-        for field in self.fields.iter().filter(|field| field.name != Name::ContentLength) {
-            out.extend_from_slice(self.name_text(field).as_bytes());
+        for (name, value) in self.written() {
+            out.extend_from_slice(name.as_bytes());
             out.extend_from_slice(b": ");
-            out.extend_from_slice(self.value_of(field).as_bytes());
+            out.extend_from_slice(value.as_bytes());
             out.extend_from_slice(b"\r\n");
         }
     }

@@ -81,7 +81,7 @@ pub enum Name {
     WwwAuthenticate,
 }
 
-/// Canonical spelling, one-letter form.
+/// Canonical spelling, one-letter form; in the order of [`Name`], after [`Name::Other`].
 const TABLE: &[(Name, &str, Option<char>)] = &[
     (Name::Accept, "Accept", None),
     (Name::Allow, "Allow", None),
@@ -135,7 +135,7 @@ impl Name {
 
     /// The canonical spelling; empty for [`Name::Other`].
     pub fn as_str(self) -> &'static str {
-        TABLE.iter().find(|(name, ..)| *name == self).map_or("", |(_, full, _)| full)
+        (self as usize).checked_sub(1).and_then(|at| TABLE.get(at)).map_or("", |(_, full, _)| full)
     }
 }
 

@@ -4,6 +4,8 @@
 //! come once comes once. Tolerant where the standard is: order, case, blanks, folding, unknown methods, headers and
 //! schemes, a missing Max-Forwards (RFC 2543).
 
+use std::borrow::Cow;
+
 use bytes::Bytes;
 use data_encoding::HEXLOWER;
 use sha2::{Digest, Sha256};
@@ -154,38 +156,48 @@ pub(crate) fn check_size(head_bytes: usize, limits: &Limits) -> Result<(), Flaw>
 
 /// Every CR is followed by LF and every LF preceded by CR, so that no two readers see different lines.
 pub(crate) fn check_line_ends(head: &[u8]) -> Result<(), Flaw> {
-    let pairs = memchr::memmem::find_iter(head, b"\r\n").count();
-    let singles = memchr::memchr2_iter(b'\r', b'\n', head).count();
-    if singles == 2 * pairs && head.ends_with(b"\r\n\r\n") { Ok(()) } else { Err(Flaw::LineEnd) }
+    let paired = memchr::memchr_iter(b'\n', head).all(|at| at > 0 && head[at - 1] == b'\r');
+    let alike = memchr::memchr_iter(b'\n', head).count() == memchr::memchr_iter(b'\r', head).count();
+    if paired && alike && head.ends_with(b"\r\n\r\n") { Ok(()) } else { Err(Flaw::LineEnd) }
+}
+
+/// The offset of the first CRLF.
+fn find_line_end(bytes: &[u8]) -> Option<usize> {
+    memchr::memchr_iter(b'\n', bytes).find(|at| *at > 0 && bytes[at - 1] == b'\r').map(|at| at - 1)
 }
 
 fn split_start(head: &[u8]) -> (&[u8], &[u8]) {
-    match memchr::memmem::find(head, b"\r\n") {
+    match find_line_end(head) {
         Some(at) => (&head[..at], &head[at + 2..]),
         None => (head, b""),
     }
 }
 
 /// The header section with each fold replaced by blanks of the same length.
-fn unfold(section: &[u8]) -> Vec<u8> {
-    let mut bytes = section.to_vec();
-    let folds: Vec<_> = memchr::memmem::find_iter(section, b"\r\n")
-        .filter(|at| matches!(section.get(at + 2), Some(b' ' | b'\t')))
-        .collect();
-    for at in folds {
-        bytes[at..at + 2].fill(b' ');
+fn unfold(section: &[u8]) -> Cow<'_, [u8]> {
+    let is_fold = |at: &usize| {
+        let follows = matches!(section.get(at + 1), Some(b' ' | b'\t'));
+        follows && *at > 0 && section[at - 1] == b'\r'
+    };
+    let mut folds = memchr::memchr_iter(b'\n', section).filter(is_fold).peekable();
+    if folds.peek().is_none() {
+        return Cow::Borrowed(section);
     }
-    bytes
+    let mut bytes = section.to_vec();
+    for at in folds {
+        bytes[at - 1..=at].fill(b' ');
+    }
+    Cow::Owned(bytes)
 }
 
 fn read_headers(section: &[u8], limits: &Limits) -> Result<Headers, Flaw> {
     if section.starts_with(b" ") || section.starts_with(b"\t") {
         return Err(Flaw::HeaderLine);
     }
-    let text = String::from_utf8(unfold(section)).map_err(|_| Flaw::NotUtf8)?;
+    let text = String::from_utf8(unfold(section).into_owned()).map_err(|_| Flaw::NotUtf8)?;
     let mut headers = Headers::parsed(text);
     let mut at = 0;
-    while let Some(length) = memchr::memmem::find(&headers.text().as_bytes()[at..], b"\r\n").filter(|len| *len > 0) {
+    while let Some(length) = find_line_end(&headers.text().as_bytes()[at..]).filter(|length| *length > 0) {
         if headers.len() == limits.fields_max {
             return Err(Flaw::HeadTooLarge);
         }
@@ -242,8 +254,8 @@ fn check_fields(headers: &Headers, method: Option<&Method>) -> Result<(), FieldE
 pub(crate) fn content_length(head: &[u8]) -> Result<Option<usize>, Flaw> {
     let section = unfold(split_start(head).1);
     let mut found = None;
-    let mut rest = section.as_slice();
-    while let Some(end) = memchr::memmem::find(rest, b"\r\n") {
+    let mut rest = &*section;
+    while let Some(end) = find_line_end(rest) {
         let line = &rest[..end];
         rest = &rest[end + 2..];
         let Some(colon) = memchr::memchr(b':', line) else { continue };

@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Instant};
 use bytes::Bytes;
 
 use super::{Flow, FlowId, T1, T2, T4, TRANSACTION_LIFE, Ticket};
-use crate::message::{Method, Status};
+use crate::message::{MAGIC_COOKIE, Method, Status};
 
 #[derive(Debug)]
 pub(super) struct Client {
@@ -93,4 +93,15 @@ impl Client {
         self.end_at = if self.reliable { now } else { now + T4 };
         true
     }
+}
+
+/// A branch that finds its transaction by the number in it, and proves by the rest that the peer has seen our request.
+pub(super) fn branch(number: u64, token: &str) -> String {
+    format!("{MAGIC_COOKIE}{number:x}.{token}")
+}
+
+/// The number in a branch.
+pub(super) fn number_of(branch: &str) -> Option<u64> {
+    let (number, _) = branch.strip_prefix(MAGIC_COOKIE)?.split_once('.')?;
+    u64::from_str_radix(number, 16).ok()
 }

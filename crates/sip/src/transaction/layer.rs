@@ -12,11 +12,11 @@ use super::{
     Flow, FlowId, Input, Output, SendError, ServerId, Ticket,
     client::{self, Client},
     queue::{Queues, Waiting},
-    server::{self, Server},
+    server::{self, Key, Keys, Server},
     timers::{Owner, Timers},
 };
 use crate::{
-    message::{MAGIC_COOKIE, Message, Method, Name, Request, Response, Status},
+    message::{Message, Method, Name, Request, Response, Status},
     token::Tokens,
 };
 
@@ -79,11 +79,11 @@ pub struct Layer {
     tokens: Tokens,
     made: u64,
     clients: BTreeMap<u64, Client>,
-    by_branch: BTreeMap<Arc<str>, u64>,
     by_ticket: BTreeMap<Ticket, u64>,
     queues: Queues,
     servers: BTreeMap<u64, Server>,
-    by_key: BTreeMap<Arc<str>, u64>,
+    keys: Keys,
+    by_key: BTreeMap<Key, u64>,
     answered: VecDeque<u64>,
     unanswered: usize,
     timers: Timers,
@@ -94,15 +94,17 @@ pub struct Layer {
 impl Layer {
     /// A layer without transactions. `seed` is secret: branches follow from it.
     pub fn new(limits: Limits, seed: [u8; 32]) -> Self {
+        let mut tokens = Tokens::new(seed);
+        let keys = Keys::new(tokens.seed());
         Self {
             limits,
-            tokens: Tokens::new(seed),
+            tokens,
             made: 0,
             clients: BTreeMap::new(),
-            by_branch: BTreeMap::new(),
             by_ticket: BTreeMap::new(),
             queues: Queues::default(),
             servers: BTreeMap::new(),
+            keys,
             by_key: BTreeMap::new(),
             answered: VecDeque::new(),
             unanswered: 0,
@@ -191,17 +193,16 @@ impl Layer {
         if matches!(request.method, Method::Invite | Method::Ack) {
             return Err(SendError::Unsendable);
         }
-        let branch: Arc<str> = format!("{MAGIC_COOKIE}{}", self.tokens.make()).into();
+        self.made += 1;
+        let branch: Arc<str> = client::branch(self.made, &self.tokens.make()).into();
         let rport = if flow.transport.is_reliable() { "" } else { ";rport" };
         let via = format!("SIP/2.0/{} {};branch={branch}{rport}", flow.transport.as_str(), flow.sent_by);
         request.headers.push_front(Name::Via, via).map_err(|_| SendError::Unsendable)?;
         let bytes = request.to_bytes();
-        let mut client = Client::new(now, ticket, &flow, request.method, Arc::clone(&branch), bytes.clone());
+        let mut client = Client::new(now, ticket, &flow, request.method, branch, bytes.clone());
         client.turn = turn;
-        self.made += 1;
         self.timers.set(Owner::Client(self.made), None, Some(client.deadline()));
         self.clients.insert(self.made, client);
-        self.by_branch.insert(branch, self.made);
         self.by_ticket.insert(ticket, self.made);
         self.outputs.push_back(Output::Transmit { flow: flow.id, bytes });
         Ok(())
@@ -209,10 +210,13 @@ impl Layer {
 
     /// RFC 3261 §17.1.3: the branch of the topmost Via and the method of CSeq.
     fn response(&mut self, now: Instant, response: Response) {
-        let branch = response.headers.via().ok().and_then(|via| self.by_branch.get(via.branch()).copied());
-        let method = response.headers.cseq().ok().map(|cseq| cseq.method);
-        let found = branch.and_then(|id| Some((id, self.clients.get_mut(&id)?)));
-        let Some((id, client)) = found.filter(|(_, client)| Some(&client.method) == method.as_ref()) else {
+        let (via, cseq) = (response.headers.via(), response.headers.cseq());
+        let branch = via.as_ref().map_or("", |via| via.branch());
+        let id = client::number_of(branch);
+        let found = id.and_then(|id| Some((id, self.clients.get_mut(&id)?)));
+        let is_ours =
+            |client: &Client| *client.branch == *branch && cseq.is_ok_and(|cseq| cseq.method == client.method);
+        let Some((id, client)) = found.filter(|(_, client)| is_ours(client)) else {
             self.counters.responses_stray += 1;
             return;
         };
@@ -243,7 +247,6 @@ impl Layer {
     fn remove_client(&mut self, id: u64) {
         if let Some(client) = self.clients.remove(&id) {
             self.timers.set(Owner::Client(id), Some(client.deadline()), None);
-            self.by_branch.remove(&client.branch);
         }
     }
 
@@ -274,7 +277,7 @@ impl Layer {
 
     fn request(&mut self, now: Instant, flow: Flow, request: Request) {
         let sought = if request.method == Method::Ack { &Method::Invite } else { &request.method };
-        let Ok(key) = server::key(&request, sought) else {
+        let Ok(key) = self.keys.of(&request, sought) else {
             self.counters.requests_unusable += 1;
             return;
         };
@@ -304,7 +307,7 @@ impl Layer {
         }
     }
 
-    fn begin(&mut self, now: Instant, key: Arc<str>, flow: Flow, request: Request) {
+    fn begin(&mut self, now: Instant, key: Key, flow: Flow, request: Request) {
         if self.unanswered >= self.limits.servers_max {
             self.counters.requests_refused += 1;
             if request.method != Method::Benotify {
@@ -315,7 +318,7 @@ impl Layer {
         }
         self.made += 1;
         let id = self.made;
-        let server = Server::new(now, Arc::clone(&key), flow.clone(), &request);
+        let server = Server::new(now, key, flow.clone(), &request);
         self.timers.set(Owner::Server(id), None, Some(server.deadline()));
         self.by_key.insert(key, id);
         self.servers.insert(id, server);
@@ -329,7 +332,7 @@ impl Layer {
 
     /// RFC 3261 §9.2: an INVITE is refused at once, so a CANCEL always finds it answered and has no effect.
     fn cancel(&mut self, now: Instant, id: ServerId, request: &Request) {
-        let invited = server::key(request, &Method::Invite).is_ok_and(|key| self.by_key.contains_key(&key));
+        let invited = self.keys.of(request, &Method::Invite).is_ok_and(|key| self.by_key.contains_key(&key));
         let status = if invited { Status::OK } else { Status::NO_SUCH_TRANSACTION };
         let response = Response::to(request, status, &self.tokens.make());
         self.respond(now, id, &response);

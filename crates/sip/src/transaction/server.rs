@@ -1,11 +1,9 @@
 //! Server transactions (RFC 3261 §17.2, RFC 4320): timer J, and for a refused INVITE timers G, H and I.
 
-use std::{
-    sync::Arc,
-    time::{Duration, Instant},
-};
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
+use sha2::{Digest, Sha256};
 
 use super::{Flow, T1, T2, T4, TRANSACTION_LIFE};
 use crate::message::{FieldError, MAGIC_COOKIE, Method, Name, Request, Response, Status};
@@ -15,7 +13,7 @@ const TRYING_AFTER: Duration = Duration::from_millis(3500);
 
 #[derive(Debug)]
 pub(super) struct Server {
-    pub(super) key: Arc<str>,
+    pub(super) key: Key,
     pub(super) flow: Flow,
     method: Method,
     state: State,
@@ -42,7 +40,7 @@ pub(super) enum Due {
 }
 
 impl Server {
-    pub(super) fn new(now: Instant, key: Arc<str>, flow: Flow, request: &Request) -> Self {
+    pub(super) fn new(now: Instant, key: Key, flow: Flow, request: &Request) -> Self {
         let answered = request.method != Method::Benotify;
         Self {
             key,
@@ -123,19 +121,43 @@ impl Server {
     }
 }
 
-/// What a request has in common with its repetitions (§17.2.3): branch, sent-by and method; for a branch of RFC 2543 the
-/// fields that it named. `method` stands in for that of ACK and CANCEL when their INVITE is sought.
-pub(super) fn key(request: &Request, method: &Method) -> Result<Arc<str>, FieldError> {
-    let headers = &request.headers;
-    let via = headers.via()?;
-    let port = via.port.map(|port| port.to_string()).unwrap_or_default();
-    let host = via.host.to_ascii_lowercase();
-    if via.branch().starts_with(MAGIC_COOKIE) && via.branch().len() > MAGIC_COOKIE.len() {
-        return Ok(format!("{} {host} {port} {method}", via.branch()).into());
+/// What a request has in common with its repetitions, as 128 bits.
+pub(super) type Key = [u8; 16];
+
+/// Makes keys. They are hashed with a secret: no peer can make two requests fall together, and a key is small and compared
+/// in place.
+#[derive(Clone, Debug)]
+pub(super) struct Keys(Sha256);
+
+impl Keys {
+    pub(super) fn new(secret: [u8; 32]) -> Self {
+        Self(Sha256::new_with_prefix(secret))
     }
-    let from = headers.from()?;
-    let cseq = headers.cseq()?.number;
-    let (tag, call_id) = (from.tag().unwrap_or(""), headers.call_id()?);
-    let via = headers.first(Name::Via).unwrap_or("");
-    Ok(format!("{} {tag} {call_id} {cseq} {method} {via}", request.uri).into())
+
+    /// RFC 3261 §17.2.3: branch, sent-by and method; for a branch of RFC 2543 the fields that it named. `method` stands in
+    /// for that of ACK and CANCEL when their INVITE is sought.
+    pub(super) fn of(&self, request: &Request, method: &Method) -> Result<Key, FieldError> {
+        let headers = &request.headers;
+        let via = headers.via()?;
+        let mut hash = self.0.clone();
+        let mut part = |text: &str| {
+            hash.update(u32::try_from(text.len()).unwrap_or(u32::MAX).to_be_bytes());
+            hash.update(text);
+        };
+        part(method.as_str());
+        if via.branch().starts_with(MAGIC_COOKIE) && via.branch().len() > MAGIC_COOKIE.len() {
+            part(via.branch());
+            part(&via.host.to_ascii_lowercase());
+            part(&via.port.unwrap_or_default().to_string());
+        } else {
+            part(&request.uri.to_string());
+            part(headers.from()?.tag().unwrap_or(""));
+            part(headers.call_id()?);
+            part(&headers.cseq()?.number.to_string());
+            part(headers.first(Name::Via).unwrap_or(""));
+        }
+        let mut key = [0; 16];
+        key.copy_from_slice(&hash.finalize()[..16]);
+        Ok(key)
+    }
 }

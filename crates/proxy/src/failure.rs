@@ -1,15 +1,15 @@
-//! Why a pair has no way to its partner: what the sender reads, and the class that leads an operator to a remedy.
+//! Why a pair has no way to its partner: what the sender reads, and the code that leads an operator to a remedy.
 //!
 //! The condition of the error is the route's; its text says here what exactly is missing, since an internal user who is
 //! told only "no acceptable security" can tell an administrator nothing.
 
-use lexicon::{CertificateFault, DomainPair};
+use lexicon::{CertificateFault, DomainPair, report::Code};
 use net::{dial::DialError, dns::DnsError};
-use policy::diagnosis::Failure;
 use xmpp::{
     route::RouteFailure,
     stanza::{Condition, StanzaError},
-    stream::{Refusal, StreamFailure},
+    stream::{Refusal, Stage, StreamFailure, dialback::DialbackCondition},
+    xml::XmlFault,
 };
 
 /// The failure of a look-up. A private address is like none: nothing but a setting can help.
@@ -85,40 +85,70 @@ fn no_security(remote: &lexicon::Domain, why: &str) -> String {
     format!("No acceptable security with {remote}: {why}.")
 }
 
-/// The class of reports and metrics.
-pub(crate) fn class(failure: &RouteFailure) -> Failure {
+/// The code of reports and metrics.
+pub(crate) fn code(failure: &RouteFailure) -> Code {
     match failure {
-        RouteFailure::NotFound(_) => Failure::DnsNoAddress,
-        RouteFailure::Unresolved(_) => Failure::DnsFailed,
-        RouteFailure::Unreachable(_) => Failure::ConnectFailed,
-        RouteFailure::Stream(failure) => class_of_stream(failure),
+        RouteFailure::NotFound(_) => Code::DnsNoServer,
+        RouteFailure::Unresolved(_) => Code::DnsFailed,
+        RouteFailure::Unreachable(_) => Code::Unreachable,
+        RouteFailure::Stream(failure) => code_of_stream(failure),
     }
 }
 
-fn class_of_stream(failure: &StreamFailure) -> Failure {
+/// The same of a stream.
+pub(crate) fn code_of_stream(failure: &StreamFailure) -> Code {
     match failure {
-        StreamFailure::Certificate(fault) => Failure::Certificate(*fault),
-        StreamFailure::DialbackFailed(_) | StreamFailure::DialbackInvalid => Failure::DialbackRefused,
-        StreamFailure::ExternalFailed(_) | StreamFailure::ExternalRefused { .. } => Failure::OurCertificateRefused,
-        StreamFailure::DialbackAbsent
-        | StreamFailure::ExternalAbsent(_)
-        | StreamFailure::MethodNotPermitted(_)
-        | StreamFailure::TlsExcluded => Failure::NoPermittedMethod,
-        StreamFailure::StarttlsAbsent | StreamFailure::TlsRequired => Failure::TlsNotOffered,
-        StreamFailure::StarttlsFailed(_) | StreamFailure::TlsHandshake(_) => Failure::TlsFailed,
-        StreamFailure::PeerError { .. } | StreamFailure::PeerClosed(_) => Failure::ClosedByPartner,
-        StreamFailure::Disconnected { .. } => Failure::ConnectFailed,
-        StreamFailure::Timeout(_) => Failure::Timeout,
-        StreamFailure::Refused(refusal) => match refusal {
-            Refusal::ConnectionLimit | Refusal::Shutdown => Failure::Limit,
-            Refusal::HostUnknown => Failure::NotInternal,
-            Refusal::OwnDomain | Refusal::PartnerUnknown => Failure::NotAPartner,
-            Refusal::PartnerDisabled => Failure::PartnerDisabled,
-            Refusal::RulesChanged => Failure::NoPermittedMethod,
+        StreamFailure::Certificate(fault) => Code::from(*fault),
+        StreamFailure::ClosedHere(_) | StreamFailure::PairNotTaken => Code::ClosedHere,
+        StreamFailure::DialbackAbsent => Code::DialbackAbsent,
+        StreamFailure::DialbackFailed(error) => match error.condition() {
+            Some(DialbackCondition::RemoteServerTimeout) => Code::DialbackTimeout,
+            _ => Code::DialbackRefused,
         },
-        StreamFailure::ClosedHere(_) | StreamFailure::PairNotTaken => Failure::Limit,
-        StreamFailure::Protocol(..) | StreamFailure::Xml(_) => Failure::Protocol,
+        StreamFailure::DialbackInvalid => Code::DialbackInvalid,
+        StreamFailure::Disconnected { .. } => Code::Disconnected,
+        StreamFailure::ExternalAbsent(_) => Code::ExternalAbsent,
+        StreamFailure::ExternalFailed(_) => Code::ExternalFailed,
+        StreamFailure::ExternalRefused { .. } => Code::OurCertificateRefused,
+        StreamFailure::MethodNotPermitted(_) => Code::MethodNotPermitted,
+        StreamFailure::PeerClosed(_) => Code::PartnerClosed,
+        StreamFailure::PeerError { .. } => Code::PartnerError,
+        StreamFailure::Protocol(..) => Code::ProtocolViolation,
+        StreamFailure::Refused(refusal) => code_of_refusal(*refusal),
+        StreamFailure::StarttlsAbsent => Code::StarttlsAbsent,
+        StreamFailure::StarttlsFailed(_) => Code::StarttlsFailed,
+        StreamFailure::Timeout(Stage::Dialback | Stage::Verify) => Code::DialbackTimeout,
+        StreamFailure::Timeout(_) => Code::Timeout,
+        StreamFailure::TlsExcluded => Code::TlsExcluded,
+        StreamFailure::TlsHandshake(_) => Code::TlsFailed,
+        StreamFailure::TlsRequired => Code::TlsRequired,
+        StreamFailure::Xml(error) if is_limit(error.fault) => Code::StreamLimit,
+        StreamFailure::Xml(_) => Code::XmlInvalid,
     }
+}
+
+fn code_of_refusal(refusal: Refusal) -> Code {
+    match refusal {
+        Refusal::ConnectionLimit => Code::ConnectionLimit,
+        Refusal::HostUnknown => Code::NotInternal,
+        Refusal::OwnDomain => Code::OwnDomain,
+        Refusal::PartnerDisabled => Code::PartnerDisabled,
+        Refusal::PartnerUnknown => Code::NotAPartner,
+        Refusal::RulesChanged => Code::SettingsChanged,
+        Refusal::Shutdown => Code::Shutdown,
+    }
+}
+
+fn is_limit(fault: XmlFault) -> bool {
+    matches!(
+        fault,
+        XmlFault::AttributesExceeded
+            | XmlFault::BindingsExceeded
+            | XmlFault::DepthExceeded
+            | XmlFault::ElementBytesExceeded
+            | XmlFault::ElementsExceeded
+            | XmlFault::TagBytesExceeded
+    )
 }
 
 #[cfg(test)]

@@ -300,9 +300,10 @@ impl Routes {
             return;
         }
         if let Some(failure) = &failure {
-            let class = failure::class(failure);
-            let (class, remedy) = (class.as_str(), class.remedy());
-            tracing::info!(local = %pair.local, remote = %pair.remote, class, remedy, "no stream to the partner");
+            let code = failure::code(failure);
+            let remedy = policy::diagnosis::remedy(code, Direction::Outbound, pair);
+            let (local, remote, code) = (&pair.local, &pair.remote, code.as_str());
+            tracing::info!(%local, %remote, code, remedy, "no stream to the partner");
             tracing::debug!(%pair, %failure, "no stream to the partner");
         }
         let lane = self.entries.get_mut(pair).and_then(|entry| entry.carrier.take());

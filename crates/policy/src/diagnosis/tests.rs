@@ -1,0 +1,138 @@
+use lexicon::{
+    Domain, Method, MethodSet, RowId, Timestamp,
+    report::{CertificateSeen, Dial, Lookup, Purpose, TlsUsed, Tried},
+};
+
+use super::*;
+
+fn domain(text: &str) -> Domain {
+    Domain::parse(text).unwrap()
+}
+
+fn report(direction: Direction, code: Code) -> Report {
+    Report {
+        id: RowId::new(Timestamp::from_millis(0), [0; 10]),
+        at: Timestamp::from_millis(0),
+        duration_ms: 0,
+        direction,
+        purpose: Purpose::Stanzas,
+        local: Some(domain("contoso.example")),
+        remote: Some(domain("it.fabrikam.example")),
+        partner: Some(domain("fabrikam.example")),
+        peer: None,
+        lookup: None,
+        dials: Vec::new(),
+        tls: None,
+        certificate: None,
+        offered: None,
+        tries: Vec::new(),
+        stage: None,
+        method: None,
+        result: code.into(),
+        detail: String::new(),
+    }
+}
+
+#[test]
+fn every_code_has_words_and_a_remedy_that_name_who_is_concerned() {
+    for code in Code::ALL {
+        for direction in [Direction::Inbound, Direction::Outbound] {
+            let found = diagnose(&report(direction, *code));
+            let remedy = found.remedy.clone().unwrap_or_default();
+            assert!(found.summary.ends_with('.'), "{code}: {found:?}");
+            assert_eq!(remedy.is_empty(), *code == Code::Ok, "{code}: {found:?}");
+            let names = ["contoso.example", "fabrikam.example"];
+            assert!(*code == Code::Ok || names.iter().any(|name| remedy.contains(name)), "{code}: {found:?}");
+            assert!(!format!("{}{remedy}", found.summary).contains(['{', '}']), "{code}: {found:?}");
+            assert!(!found.summary.contains("  ") && !remedy.contains("  "), "{code}: {found:?}");
+        }
+    }
+}
+
+#[test]
+fn a_code_of_a_later_version_is_told_as_it_was_written() {
+    let later = Report {
+        result: "quantum_refused".into(),
+        detail: "no entanglement".to_owned(),
+        ..report(Direction::Inbound, Code::Ok)
+    };
+    let found = diagnose(&later);
+    assert_eq!((found.summary.as_str(), found.remedy), ("quantum_refused: no entanglement", None));
+}
+
+#[test]
+fn the_steps_tell_the_verdicts_about_a_certificate_apart() {
+    let mut told = report(Direction::Outbound, Code::CertificateWrongName);
+    told.lookup = Some(Lookup {
+        via: None,
+        addresses: vec!["192.0.2.1:5269".to_owned(), "192.0.2.2:5269".to_owned()],
+        result: Code::Ok.into(),
+        detail: String::new(),
+    });
+    told.dials = [("192.0.2.1:5269", Code::ConnectRefused), ("192.0.2.2:5269", Code::Ok)]
+        .map(|(address, code)| Dial { address: address.to_owned(), result: code.into() })
+        .into();
+    told.tls = Some(TlsUsed { version: "TLS 1.3".to_owned(), cipher: "TLS13_AES_256_GCM_SHA384".to_owned() });
+    told.certificate = Some(CertificateSeen {
+        subject: "CN=fabrikam.example".to_owned(),
+        issuer: "CN=Fabrikam CA".to_owned(),
+        names: vec!["fabrikam.example".to_owned()],
+        not_before: None,
+        not_after: Some(Timestamp::from_millis(1_795_422_480_123)),
+        spki_sha256: String::new(),
+        chain: Some(Code::Ok.into()),
+        identity: Some(Code::CertificateWrongName.into()),
+    });
+    let detail = "the certificate does not name the domain".to_owned();
+    told.tries = vec![Tried { method: Method::SaslOverTls, result: Code::CertificateWrongName.into(), detail }];
+    let texts: Vec<_> = steps(&told).into_iter().map(|step| format!("{}: {}", step.name, step.text)).collect();
+    assert_eq!(
+        texts,
+        [
+            "lookup: The server of it.fabrikam.example was found at 192.0.2.1:5269, 192.0.2.2:5269.",
+            "connect: 192.0.2.1:5269 refused the connection.",
+            "connect: 192.0.2.2:5269 accepted the connection.",
+            "tls: TLS 1.3 with TLS13_AES_256_GCM_SHA384.",
+            "certificate_chain: The certificate of CN=fabrikam.example, issued by CN=Fabrikam CA and valid until \
+             2026-11-23T08:28:00.123Z, is trusted.",
+            "certificate_identity: The certificate names fabrikam.example and not it.fabrikam.example.",
+            "method: SASL over TLS failed: the certificate does not name the domain.",
+            "result: The certificate of it.fabrikam.example does not name it.fabrikam.example.",
+        ]
+    );
+}
+
+/// product.md, "partner state".
+#[test]
+fn a_partner_is_what_its_last_attempts_say() {
+    use Direction::{Inbound, Outbound};
+    use Method::{SaslOverTls, TlsDialback};
+    let both = MethodSet::of(&[SaslOverTls, TlsDialback]);
+    let last = |direction, remote, method, strongest| LastAttempt {
+        direction,
+        local: None,
+        remote: domain(remote),
+        method,
+        strongest,
+    };
+    let (good, bad) = (
+        |direction, remote| last(direction, remote, Some(SaslOverTls), Some(SaslOverTls)),
+        |direction, remote| last(direction, remote, None, Some(SaslOverTls)),
+    );
+    let (a, b) = ("fabrikam.example", "it.fabrikam.example");
+    let weaker = last(Outbound, a, Some(TlsDialback), Some(SaslOverTls));
+    for (attempts, state) in [
+        (vec![], PartnerState::NotTried),
+        (vec![good(Outbound, a)], PartnerState::Up),
+        (vec![good(Outbound, a), good(Inbound, a)], PartnerState::Up),
+        (vec![good(Outbound, a), bad(Inbound, a)], PartnerState::Degraded),
+        (vec![good(Outbound, a), bad(Outbound, b)], PartnerState::Degraded),
+        (vec![bad(Outbound, a)], PartnerState::Down),
+        (vec![bad(Outbound, a), bad(Inbound, a)], PartnerState::Down),
+        (vec![weaker.clone()], PartnerState::Degraded),
+    ] {
+        assert_eq!(partner_state(true, both, &attempts), state, "{attempts:?}");
+        assert_eq!(partner_state(false, both, &attempts), PartnerState::Disabled);
+    }
+    assert_eq!(partner_state(true, MethodSet::of(&[TlsDialback]), &[weaker]), PartnerState::Up);
+}

@@ -27,6 +27,9 @@ use crate::{
 /// From our closing tag to the peer's, and for the last bytes to leave.
 pub(crate) const CLOSE_TIMEOUT: Duration = Duration::from_secs(5);
 
+/// For the answer of a partner that was asked for proof of life (partner-policy §4).
+const KEEP_ALIVE_TIMEOUT: Duration = Duration::from_secs(60);
+
 /// Pairs on one stream.
 const PAIRS_MAX: usize = 64;
 
@@ -119,6 +122,7 @@ impl Edge {
             methods: row.methods,
             dialback: row.negotiation.dialback,
             certificate: self.certificate(partner, chain, now),
+            keep_alive: partner.keep_alive,
         })
     }
 
@@ -191,6 +195,8 @@ fn limits_of(settings: &Settings) -> StreamLimits {
     StreamLimits {
         establishment_timeout: settings.stream_establishment_timeout,
         inactivity_timeout: settings.stream_inactivity_timeout,
+        keep_alive_interval: settings.keep_alive_interval,
+        keep_alive_timeout: KEEP_ALIVE_TIMEOUT,
         close_timeout: CLOSE_TIMEOUT,
         unauthenticated_bytes_max: size(settings.unauthenticated_bytes_max),
         stanza_bytes_max: size(settings.stanza_bytes_max),

@@ -175,6 +175,7 @@ impl InboundStream {
                     }
                     self.inside.take(pair, batch);
                 }
+                Output::ProofOfLife(pair) => self.edge.streams.prove_life(&pair),
                 Output::Anomaly(anomaly) => {
                     tracing::debug!(stream = self.number, anomaly = anomaly.as_str(), "ignored");
                 }

@@ -158,6 +158,7 @@ impl OutboundStream {
         let mut stopping = self.edge.stopping.clone();
         snapshots.mark_unchanged();
         let ready = Arc::clone(&self.ready);
+        let proof = self.edge.streams.proof_of_life(self.number);
         loop {
             self.take_outputs();
             self.settle();
@@ -175,6 +176,11 @@ impl OutboundStream {
             tokio::select! {
                 () = self.pump.step(true) => {}
                 () = ready.notified() => {}
+                () = proof.notified() => {
+                    for pair in &self.open {
+                        self.pump.feed(Input::ProofOfLife(pair));
+                    }
+                }
                 () = sleep(EXPIRY_TICK), if self.has_waiting() => self.expire(),
                 Some((pair, lane)) = self.additions.recv() => {
                     self.lanes.insert(pair.clone(), lane);
@@ -208,7 +214,11 @@ impl OutboundStream {
                     tracing::debug!(stream = self.number, anomaly = anomaly.as_str(), "ignored");
                 }
                 Output::Closed(failure) => self.closed = Some(failure),
-                Output::VerifyDialback(_) | Output::AskKey(_) | Output::Stanzas(..) | Output::Verdict(..) => {}
+                Output::VerifyDialback(_)
+                | Output::AskKey(_)
+                | Output::ProofOfLife(_)
+                | Output::Stanzas(..)
+                | Output::Verdict(..) => {}
             }
         }
     }

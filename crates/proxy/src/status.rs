@@ -3,10 +3,11 @@
 use std::{
     collections::BTreeMap,
     net::SocketAddr,
-    sync::{Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
 use lexicon::{Direction, DomainPair, Method, Timestamp};
+use tokio::sync::Notify;
 
 /// One live connection.
 #[derive(Clone, Debug)]
@@ -35,6 +36,8 @@ struct Inner {
     live: BTreeMap<u64, StreamStatus>,
     /// (pair, stream id chosen by the partner) of keys that were sent and not decided, with the connection's number.
     keys: BTreeMap<(DomainPair, Box<str>), u64>,
+    /// Woken when the partner answered a ping of the connection on another one.
+    proofs: BTreeMap<u64, Arc<Notify>>,
 }
 
 impl Streams {
@@ -73,9 +76,26 @@ impl Streams {
         self.inner().keys.contains_key(&(pair.clone(), id.into()))
     }
 
+    /// Woken by proof that the partner lives, for the connection `number` to await.
+    pub(crate) fn proof_of_life(&self, number: u64) -> Arc<Notify> {
+        Arc::clone(self.inner().proofs.entry(number).or_default())
+    }
+
+    /// The partner has answered a ping of the pair: wakes the connections that carry the pair to it.
+    pub(crate) fn prove_life(&self, pair: &DomainPair) {
+        let inner = self.inner();
+        for (number, proof) in &inner.proofs {
+            let carries = |stream: &StreamStatus| stream.authorised.iter().any(|(of, _)| of == pair);
+            if inner.live.get(number).is_some_and(carries) {
+                proof.notify_one();
+            }
+        }
+    }
+
     pub(crate) fn close(&self, number: u64) {
         let mut inner = self.inner();
         inner.live.remove(&number);
+        inner.proofs.remove(&number);
         inner.keys.retain(|_, on| *on != number);
     }
 

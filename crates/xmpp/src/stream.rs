@@ -24,12 +24,14 @@ pub mod features;
 pub mod header;
 
 pub mod inbound;
+pub mod keep_alive;
 pub mod outbound;
 pub mod rules;
 pub mod stanzas;
 pub mod starttls;
 
 mod core;
+mod passage;
 mod seed;
 
 pub use dialback::{DialbackError, DialbackVerdict, Secret, VerifyRequest};

@@ -17,7 +17,9 @@ use super::{
     facts::StreamFacts,
     failure::{Stage, StreamFailure},
     header,
-    rules::{PairRules, StreamLimits},
+    keep_alive::{Liveness, Need},
+    passage::Spelled,
+    rules::{PairRules, Refusal, StreamLimits},
     stanzas::{Stanzas, UnsentReason},
 };
 use crate::{
@@ -66,20 +68,13 @@ pub(super) struct Core {
     established: bool,
     /// The last stanza, or the moment the stream was established.
     active_at: Instant,
-    /// What the peer says it accepts.
-    peer: PeerLimits,
-    written_at: Instant,
-    /// Something was written during this input.
+    /// What the peer says it accepts (XEP-0478).
+    peer_stanza_bytes_max: Option<u64>,
+    pub(super) liveness: Liveness,
+    /// Something was written, or arrived, during this input.
     wrote: bool,
-}
-
-/// What a peer says it accepts (XEP-0478).
-#[derive(Clone, Copy, Debug, Default)]
-pub(super) struct PeerLimits {
-    /// Bytes of one stanza.
-    pub(super) stanza_bytes_max: Option<u64>,
-    /// Our silence.
-    pub(super) idle: Option<Duration>,
+    heard: bool,
+    pub(super) last: Option<Spelled>,
 }
 
 /// What a deadline demands.
@@ -112,9 +107,11 @@ impl Core {
             established_by: now.instant + limits.establishment_timeout,
             established: false,
             active_at: now.instant,
-            peer: PeerLimits::default(),
-            written_at: now.instant,
+            peer_stanza_bytes_max: None,
+            liveness: Liveness::new(now),
             wrote: false,
+            heard: false,
+            last: None,
             limits,
         }
     }
@@ -125,6 +122,7 @@ impl Core {
         if self.life == Life::Closed || self.handshake {
             bytes.clear();
         } else {
+            self.heard |= !bytes.is_empty();
             self.received.unsplit(bytes.split());
         }
     }
@@ -238,9 +236,9 @@ impl Core {
 
     /// Stanzas of a pair that may be sent here, or why not.
     pub(super) fn send(&mut self, now: Now, pair: &DomainPair, stanzas: Stanzas) {
-        let too_long = self.peer.stanza_bytes_max.filter(|bytes_max| stanzas.longest_bytes() as u64 > *bytes_max);
+        let too_long = self.peer_stanza_bytes_max.filter(|bytes_max| stanzas.longest_bytes() as u64 > *bytes_max);
         let reason = match too_long {
-            _ if self.life != Life::Live || self.method_of(pair).is_none() => Some(UnsentReason::NotOpen),
+            _ if self.life != Life::Live || !self.sends(pair) => Some(UnsentReason::NotOpen),
             Some(bytes_max) => Some(UnsentReason::TooLong { bytes_max }),
             None => None,
         };
@@ -251,8 +249,10 @@ impl Core {
         self.write_bytes(stanzas.bytes().clone());
     }
 
-    pub(super) fn set_peer_limits(&mut self, peer: PeerLimits) {
-        self.peer = peer;
+    /// Takes over what the peer says it accepts: the bytes of a stanza, our silence in seconds.
+    pub(super) fn set_peer_limits(&mut self, stanza_bytes_max: Option<u64>, idle_seconds: Option<u32>) {
+        self.peer_stanza_bytes_max = stanza_bytes_max;
+        self.liveness.idle = idle_seconds.map(|seconds| Duration::from_secs(seconds.into()));
     }
 
     pub(super) fn drain(&mut self, into: &mut Vec<Bytes>) {
@@ -291,6 +291,7 @@ impl Core {
         if !self.established {
             self.established = true;
             self.active_at = now.instant;
+            self.liveness.proved(now);
             self.framer.set_limits(Limits::stanzas(self.limits.stanza_bytes_max));
             self.framer.set_framing(Framing::Batched);
         }
@@ -299,6 +300,30 @@ impl Core {
 
     pub(super) fn deauthorise(&mut self, pair: &DomainPair) {
         self.facts.authorised.retain(|(known, _)| known != pair);
+        self.forget_last_spelled();
+    }
+
+    /// Whether the peer may send stanzas of the pair here.
+    pub(super) fn receives(&self, pair: &DomainPair) -> bool {
+        self.facts.direction == Direction::Inbound && self.method_of(pair).is_some()
+    }
+
+    /// Whether we may.
+    pub(super) fn sends(&self, pair: &DomainPair) -> bool {
+        self.facts.direction == Direction::Outbound && self.method_of(pair).is_some()
+    }
+
+    /// One of the pairs that we may send stanzas of.
+    pub(super) fn sending_pair(&self) -> Option<&DomainPair> {
+        let outbound = self.facts.direction == Direction::Outbound;
+        self.facts.authorised.first().filter(|_| outbound).map(|(pair, _)| pair)
+    }
+
+    /// Rules of the partner have come.
+    pub(super) fn take_keep_alive(&mut self, answer: &Result<PairRules, Refusal>) {
+        if let Ok(rules) = answer {
+            self.liveness.keep_alive = rules.keep_alive;
+        }
     }
 
     // Time.
@@ -314,8 +339,8 @@ impl Core {
     pub(super) fn deadline(&self) -> Option<Instant> {
         match self.life {
             Life::Live if self.established => {
-                let inactive = self.active_at + self.limits.inactivity_timeout;
-                Some(self.idle_at().map_or(inactive, |idle| idle.min(inactive)))
+                let silence = self.silence().map(|(at, _)| at);
+                silence.into_iter().chain([self.inactive_at()]).min()
             }
             Life::Live => Some(self.established_by),
             Life::Closing(until) => Some(until),
@@ -323,25 +348,40 @@ impl Core {
         }
     }
 
-    /// Shortly before our silence lets the peer end the stream (XEP-0478 §3.1).
-    fn idle_at(&self) -> Option<Instant> {
-        self.peer.idle.map(|idle| self.written_at + idle - idle / 10)
+    /// What the moment demands of the machine; the peer is asked for life here.
+    pub(super) fn due(&mut self, now: Now) -> Option<Due> {
+        self.deadline().filter(|deadline| *deadline <= now.instant)?;
+        match self.life {
+            Life::Closing(_) | Life::Closed => Some(Due::Over),
+            Life::Live if !self.established => Some(Due::Silent),
+            Life::Live if self.inactive_at() <= now.instant => Some(Due::Close),
+            Life::Live => match self.silence()?.1 {
+                Need::Ask => {
+                    self.ask_for_life(now);
+                    None
+                }
+                Need::Close => Some(Due::Close),
+                Need::GiveUp => Some(Due::Silent),
+            },
+        }
     }
 
-    /// What the moment demands.
-    pub(super) fn due(&self, now: Now) -> Option<Due> {
-        self.deadline().filter(|deadline| *deadline <= now.instant)?;
-        Some(match self.life {
-            Life::Live if self.established => Due::Close,
-            Life::Live => Due::Silent,
-            Life::Closing(_) | Life::Closed => Due::Over,
-        })
+    fn inactive_at(&self) -> Instant {
+        self.active_at + self.limits.inactivity_timeout
+    }
+
+    /// The end of a silence on a stream that we send on.
+    fn silence(&self) -> Option<(Instant, Need)> {
+        self.sending_pair().and_then(|_| self.liveness.next(&self.limits))
     }
 
     /// To be called after each input.
     pub(super) fn tick(&mut self, now: Now) {
         if std::mem::take(&mut self.wrote) {
-            self.written_at = now.instant;
+            self.liveness.written(now);
+        }
+        if std::mem::take(&mut self.heard) {
+            self.liveness.proved(now);
         }
     }
 

@@ -32,6 +32,8 @@ pub enum Input<'a> {
     KeyStatus(&'a VerifyRequest, KeyStatus),
     /// Outbound: stanzas to send. See [`Output::Unsent`].
     Send(&'a DomainPair, Stanzas),
+    /// A ping was answered on another stream of the pair: see [`Output::ProofOfLife`].
+    ProofOfLife(&'a DomainPair),
     /// Outbound: authorise one more of our domains towards the same partner domain on this stream, by dialback.
     AddPair(DomainPair),
     /// Close: cleanly without a condition, else with this stream error. The text goes to the peer.
@@ -78,6 +80,9 @@ pub enum Output {
     PairFailed(DomainPair, StreamFailure),
     /// Inbound: stanzas of an authorised pair, in order.
     Stanzas(DomainPair, Batch),
+    /// The partner answered one of our pings ([`keep_alive`](super::keep_alive)): every other stream on which we send
+    /// stanzas of the pair is told by [`Input::ProofOfLife`].
+    ProofOfLife(DomainPair),
     /// Outbound: not taken, not one of them.
     Unsent(DomainPair, Stanzas, UnsentReason),
     /// Verification stream: the authoritative server's answer.

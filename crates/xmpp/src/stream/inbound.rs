@@ -63,7 +63,6 @@ pub struct Inbound {
     verifying: Vec<DomainPair>,
     /// Questions about keys of ours that wait for the shell.
     keys: Vec<VerifyRequest>,
-    last: Option<elements::Spelled>,
 }
 
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -110,7 +109,6 @@ impl Inbound {
             asks: VecDeque::new(),
             verifying: Vec::new(),
             keys: Vec::new(),
-            last: None,
         }
     }
 
@@ -133,6 +131,7 @@ impl Inbound {
             Input::PairRules(pair, answer) => self.judged(now, pair, answer),
             Input::DialbackVerdict(pair, verdict) if self.core.life == Life::Live => self.verified(pair, verdict),
             Input::KeyStatus(request, status) if self.core.life == Life::Live => self.key_status(request, status),
+            Input::ProofOfLife(pair) => self.core.proof_of_life(now, pair),
             Input::DialbackVerdict(..) | Input::KeyStatus(..) => {}
             Input::Send(pair, stanzas) => {
                 self.core.emit(Output::Unsent(pair.clone(), stanzas, UnsentReason::NotOpen));
@@ -235,6 +234,7 @@ impl Inbound {
     }
 
     fn judged(&mut self, now: Now, pair: &DomainPair, answer: Result<PairRules, Refusal>) {
+        self.core.take_keep_alive(&answer);
         let Some(index) = self.asks.iter().position(|(asked, _)| asked == pair) else {
             return self.judged_again(pair, answer);
         };
@@ -262,7 +262,6 @@ impl Inbound {
         };
         let Some(refusal) = refusal else { return };
         self.core.deauthorise(pair);
-        self.last = None;
         if self.core.facts.authorised.is_empty() && self.verifying.is_empty() {
             self.refuse(refusal, pair);
         } else {

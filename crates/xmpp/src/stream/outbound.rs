@@ -141,6 +141,7 @@ impl Outbound {
                 }
             }
             Input::PairRules(pair, answer) => self.judged(now, pair, answer),
+            Input::ProofOfLife(pair) => self.core.proof_of_life(now, pair),
             Input::DialbackVerdict(..) | Input::KeyStatus(..) => {}
             Input::Close(None, _) => self.core.close(now),
             Input::Close(Some(condition), text) => self.core.fail(StreamFailure::ClosedHere(condition), text),
@@ -243,6 +244,7 @@ impl Outbound {
     }
 
     fn judged(&mut self, now: Now, pair: &DomainPair, answer: Result<PairRules, Refusal>) {
+        self.core.take_keep_alive(&answer);
         let Some(index) = self.asks.iter().position(|(asked, _)| asked == pair) else {
             return self.judged_again(pair, answer);
         };

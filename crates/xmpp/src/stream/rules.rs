@@ -34,6 +34,8 @@ pub struct PairRules {
     /// [`CertificateFault::Missing`](lexicon::CertificateFault::Missing) before TLS. Its names are compared by the
     /// machine.
     pub certificate: ChainVerdict,
+    /// Whether the partner is asked for proof of life after a silence.
+    pub keep_alive: bool,
 }
 
 impl PairRules {
@@ -112,6 +114,10 @@ pub struct StreamLimits {
     pub establishment_timeout: Duration,
     /// Without stanzas, then closed cleanly.
     pub inactivity_timeout: Duration,
+    /// On a stream that we send on, without proof that the partner lives, before it is asked.
+    pub keep_alive_interval: Duration,
+    /// From the question to `connection-timeout`.
+    pub keep_alive_timeout: Duration,
     /// From our closing tag to the peer's.
     pub close_timeout: Duration,
     /// Bytes accepted from one header to an authorised pair.
@@ -130,6 +136,8 @@ impl Default for StreamLimits {
         Self {
             establishment_timeout: Duration::from_secs(60),
             inactivity_timeout: Duration::from_secs(600),
+            keep_alive_interval: Duration::from_secs(300),
+            keep_alive_timeout: Duration::from_secs(60),
             close_timeout: Duration::from_secs(5),
             unauthenticated_bytes_max: 8_192,
             stanza_bytes_max: 262_144,

@@ -7,6 +7,7 @@ mod stream_chunks;
 mod stream_dialback;
 mod stream_hostile;
 mod stream_inbound;
+mod stream_keep_alive;
 mod stream_limits;
 mod stream_outbound;
 mod stream_rows;

@@ -13,9 +13,13 @@ use lexicon::{
     TlsVersion,
 };
 use xmpp::{
+    stanza::{
+        StanzaRef,
+        build::{Head, iq_result},
+    },
     stream::{
         Anomaly, DialbackVerdict, Inbound, InboundConfig, Input, KeyStatus, Outbound, OutboundConfig, Output,
-        PairRules, Purpose, Refusal, Secret, StreamFailure, StreamLimits, VerifyRequest,
+        PairRules, Purpose, Refusal, Secret, Stanzas, StreamFailure, StreamLimits, VerifyRequest,
     },
     xml::Batch,
 };
@@ -119,6 +123,8 @@ pub(crate) struct End {
     pub(crate) anomalies: Vec<Anomaly>,
     pub(crate) closed: Option<Option<StreamFailure>>,
     pub(crate) unsent: usize,
+    /// Answers to our pings that came here.
+    pub(crate) proofs: usize,
     pub(crate) pair_failures: Vec<(DomainPair, StreamFailure)>,
     /// All bytes this end wrote.
     pub(crate) written: Vec<u8>,
@@ -305,6 +311,10 @@ impl Pair {
                 end.pair_failures.push((pair, failure));
             }
             Output::Stanzas(pair, batch) => end.stanzas.push((pair, batch)),
+            Output::ProofOfLife(pair) => {
+                end.proofs += 1;
+                self.prove(us, &pair);
+            }
             Output::Unsent(..) => end.unsent += 1,
             Output::Verdict(request, verdict) => {
                 let asker = end.asked_by.take().expect("a verification stream was asked for");
@@ -318,6 +328,30 @@ impl Pair {
                 if let (Some(asker), Some(failure)) = (asker, failure) {
                     let pair = self.pair_of(index);
                     self.verdict(asker, &pair, DialbackVerdict::of_failure(&failure));
+                }
+            }
+        }
+    }
+
+    /// What the gateway behind does: answers the pings that came on `connection` by the stream `back`.
+    pub(crate) fn answer_pings(&mut self, connection: usize, back: usize) {
+        let received = std::mem::take(&mut self.connections[connection].ends[ACCEPTOR].stanzas);
+        for (pair, batch) in received {
+            for stanza in batch.elements().filter_map(StanzaRef::of) {
+                let (Some(from), Some(to)) = (stanza.to(), stanza.from()) else { continue };
+                let head = Head { from, to, id: stanza.id() };
+                let answer = iq_result(head, |_| {});
+                self.input(back, OPENER, Input::Send(&pair, Stanzas::one(answer.element(0).raw().to_owned())));
+            }
+        }
+    }
+
+    /// The partner of server `us` has answered: all streams of that server hear it.
+    fn prove(&mut self, us: usize, pair: &DomainPair) {
+        for connection in &mut self.connections {
+            for side in [OPENER, ACCEPTOR] {
+                if connection.servers[side] == us {
+                    connection.machines[side].handle(self.now, Input::ProofOfLife(pair));
                 }
             }
         }

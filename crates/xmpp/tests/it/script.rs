@@ -20,10 +20,10 @@ pub(crate) const STARTTLS: &str = "<starttls xmlns='urn:ietf:params:xml:ns:xmpp-
 pub(crate) const AUTH: &str = "<auth xmlns='urn:ietf:params:xml:ns:xmpp-sasl' mechanism='EXTERNAL'>=</auth>";
 pub(crate) const KEY: &str = "<db:result from='fabrikam.example' to='contoso.example'>key</db:result>";
 
-/// Rules in which everything is permitted.
+/// Rules with these methods, for a partner that is not asked for proof of life.
 pub(crate) fn rules(tls: TlsUse, methods: &[Method]) -> PairRules {
     let dialback = methods.iter().any(|method| *method != Method::SaslOverTls);
-    PairRules { tls, methods: MethodSet::of(methods), dialback, certificate: Ok(()) }
+    PairRules { tls, methods: MethodSet::of(methods), dialback, certificate: Ok(()), keep_alive: false }
 }
 
 enum Machine {

@@ -69,7 +69,10 @@ fn ours(row: &Row, peer: Behaviour) -> Server {
         Shown::Expired => Err(CertificateFault::Expired),
         Shown::Missing => Err(CertificateFault::Missing),
     };
-    Server::new("contoso.example", PairRules { tls: tls_use(tls), methods: row.methods, dialback, certificate })
+    Server::new(
+        "contoso.example",
+        PairRules { tls: tls_use(tls), methods: row.methods, dialback, certificate, keep_alive: true },
+    )
 }
 
 fn theirs(peer: Behaviour) -> Server {
@@ -80,8 +83,13 @@ fn theirs(peer: Behaviour) -> Server {
     if peer.dialback {
         methods.extend([Method::TlsDialback, Method::TcpDialback]);
     }
-    let rules =
-        PairRules { tls: peer.tls, methods: MethodSet::of(&methods), dialback: peer.dialback, certificate: Ok(()) };
+    let rules = PairRules {
+        tls: peer.tls,
+        methods: MethodSet::of(&methods),
+        dialback: peer.dialback,
+        certificate: Ok(()),
+        keep_alive: true,
+    };
     let mut server = Server::new("fabrikam.example", rules);
     server.tls_available = peer.tls != TlsUse::NotSupported;
     server.certificate = match peer.certificate {

@@ -1,13 +1,10 @@
 //! First-level elements of an inbound stream: negotiation, and stanzas of authorised pairs.
-//!
-//! Consecutive stanzas of one pair leave as one slice of the batch they came in. Their domains are compared as spelled
-//! with those of the stanza before; only a new spelling is normalised.
 
-use lexicon::{DomainPair, JidRef, Now};
+use lexicon::Now;
 
 use super::{Inbound, Phase};
 use crate::{
-    stanza::{StanzaKind, StanzaRef},
+    stanza::StanzaRef,
     stream::{
         core::Life,
         error::{self, Condition},
@@ -18,32 +15,17 @@ use crate::{
     xml::{Batch, ElementRef, ns},
 };
 
-/// Pings are no proof that the stream is in use (XEP-0199).
-const NS_PING: &str = "urn:xmpp:ping";
-
-/// Domains as the last stanza spelled them.
-pub(super) struct Spelled {
-    local: String,
-    remote: String,
-    pair: DomainPair,
-}
-
 impl Inbound {
     pub(super) fn elements(&mut self, now: Now, batch: Batch, first: usize) {
         let mut run = first;
         for index in first..batch.len() {
             let element = batch.element(index);
             if let Some(stanza) = StanzaRef::of(element) {
-                if self.is_last_spelled(&stanza) {
-                    continue;
-                }
-                self.pass(now, &batch, run, index);
-                run = index;
-                if let Err((condition, what)) = self.admit(&stanza) {
+                if let Err((condition, what)) = self.core.stanza(now, &batch, &mut run, index, &stanza) {
                     return self.protocol(condition, what);
                 }
             } else {
-                self.pass(now, &batch, run, index);
+                self.core.pass(now, &batch, run, index);
                 run = index + 1;
                 self.element(element);
                 if self.core.life == Life::Closed || self.core.handshake || self.phase == Phase::Header {
@@ -54,44 +36,7 @@ impl Inbound {
                 }
             }
         }
-        self.pass(now, &batch, run, batch.len());
-    }
-
-    /// Lets the stanzas `first..end` go; all are of the pair last spelled.
-    fn pass(&mut self, now: Now, batch: &Batch, first: usize, end: usize) {
-        let Some(spelled) = self.last.as_ref().filter(|_| first < end) else { return };
-        let output = Output::Stanzas(spelled.pair.clone(), batch.slice(first..end));
-        let ping = end - first == 1 && StanzaRef::of(batch.element(first)).is_some_and(|stanza| is_ping(&stanza));
-        if !ping {
-            self.core.stanza_seen(now);
-        }
-        self.core.emit(output);
-    }
-
-    fn is_last_spelled(&self, stanza: &StanzaRef<'_>) -> bool {
-        let Some(last) = &self.last else { return false };
-        let same = |text: Option<&str>, domain: &str| {
-            text.and_then(|text| JidRef::split(text).ok()).is_some_and(|jid| jid.domain == domain)
-        };
-        same(stanza.to(), &last.local) && same(stanza.from(), &last.remote)
-    }
-
-    /// Judges a stanza whose domains are spelled differently from the last one's (RFC 6120 §8.1.1.2, §8.1.2.2).
-    fn admit(&mut self, stanza: &StanzaRef<'_>) -> Result<(), (Condition, &'static str)> {
-        if self.core.facts.authorised.is_empty() {
-            return Err((Condition::NotAuthorized, "a stanza before authorisation"));
-        }
-        let missing = (Condition::ImproperAddressing, "a stanza without from and to");
-        let (to, from) = (stanza.to().ok_or(missing)?, stanza.from().ok_or(missing)?);
-        let malformed = (Condition::ImproperAddressing, "a stanza with a malformed address");
-        let (to, from) = (JidRef::split(to).map_err(|_| malformed)?, JidRef::split(from).map_err(|_| malformed)?);
-        let domain = |jid: JidRef<'_>| jid.to_bare().map(|bare| bare.domain().clone()).map_err(|_| malformed);
-        let pair = DomainPair { local: domain(to)?, remote: domain(from)? };
-        if self.core.method_of(&pair).is_none() {
-            return Err((Condition::InvalidFrom, "a stanza of a pair that is not authorised on this stream"));
-        }
-        self.last = Some(Spelled { local: to.domain.to_owned(), remote: from.domain.to_owned(), pair });
-        Ok(())
+        self.core.pass(now, &batch, run, batch.len());
     }
 
     fn element(&mut self, element: ElementRef<'_>) {
@@ -135,8 +80,4 @@ impl Inbound {
         self.phase = Phase::Handshake;
         self.core.emit(Output::StartTls { local, remote: self.remote.clone() });
     }
-}
-
-fn is_ping(stanza: &StanzaRef<'_>) -> bool {
-    stanza.kind() == StanzaKind::Iq && stanza.child("ping", NS_PING).is_some()
 }

@@ -1,13 +1,10 @@
 //! Headers, features, and the choice of the method (partner policy: what is *available* decides).
 
-use std::time::Duration;
-
 use lexicon::{DomainPair, Method, Now};
 
 use super::{Ask, Outbound, Phase, Purpose, Sasl};
 use crate::{
     stream::{
-        core::PeerLimits,
         error::Condition,
         external,
         facts::FeaturesSeen,
@@ -60,8 +57,7 @@ impl Outbound {
     /// Features have come; `seen.dialback` is also true where only the header declared the namespace.
     pub(super) fn choose(&mut self, now: Now, seen: FeaturesSeen) {
         self.core.facts.features = Some(seen.clone());
-        let idle = seen.idle_seconds.map(|seconds| Duration::from_secs(seconds.into()));
-        self.core.set_peer_limits(PeerLimits { stanza_bytes_max: seen.stanza_bytes_max, idle });
+        self.core.set_peer_limits(seen.stanza_bytes_max, seen.idle_seconds);
         let Some(rules) = self.rules.clone() else { return };
         if self.sasl == Sasl::Done {
             let pair = self.config.purpose.pair().clone();

@@ -207,3 +207,13 @@ async fn internal_domains_and_partners_exclude_each_other() {
     assert_eq!(fixture.call("DELETE", "/domains/contoso.example", json!({})).await.status, 204);
     assert_eq!(fixture.get("/domains").await.body["items"], json!([]));
 }
+
+#[tokio::test]
+async fn roots_that_are_no_certificates_are_refused_where_they_are_entered() {
+    let fixture = Fixture::new().await;
+    let pem = "-----BEGIN CERTIFICATE-----\nbm90IGEgY2VydGlmaWNhdGU=\n-----END CERTIFICATE-----\n";
+    let body = json!({ "primary_domain": "litware.example", "trust_roots": pem });
+    let answer = fixture.call("POST", "/partners", body).await;
+    assert_eq!((answer.status, answer.codes("errors")), (422, vec!["trust_roots pem_invalid".to_owned()]));
+    assert_eq!(partners(&fixture).await.len(), 1);
+}

@@ -6,7 +6,7 @@ use axum::{
     http::{HeaderMap, StatusCode},
 };
 use lexicon::Domain;
-use policy::{FieldError as PolicyError, partner::Checked};
+use policy::{FieldError as PolicyError, TrustRoots, partner::Checked};
 use store::{StoreError, StoredPartner};
 
 use super::{
@@ -131,14 +131,26 @@ fn check_revision(stored: &StoredPartner, expected: Option<u64>) -> Result<(), R
 fn complete(mut errors: Vec<FieldError>, checked: Result<Checked, Vec<PolicyError>>) -> Result<Checked, Refused> {
     let unread: Vec<_> = errors.iter().map(|error| error.field.clone()).collect();
     match checked {
-        Ok(checked) if errors.is_empty() => return Ok(checked),
-        Ok(_) => {}
+        Ok(checked) => {
+            errors.extend(unreadable_roots(&checked));
+            if errors.is_empty() {
+                return Ok(checked);
+            }
+        }
         Err(found) => {
             let found = found.into_iter().filter(|error| !unread.iter().any(|field| field == error.field));
             errors.extend(found.map(FieldError::from));
         }
     }
     Err(Refused::fields(errors))
+}
+
+/// Policy knows PEM only as text; whether certificates stand in it is asked of those who will trust them.
+fn unreadable_roots(checked: &Checked) -> Option<FieldError> {
+    let TrustRoots::Pem(pem) = &checked.partner.trust_roots else { return None };
+    let error = net::tls::Roots::from_pem(pem).err()?;
+    let field = "trust_roots".to_owned();
+    Some(FieldError { field, code: "pem_invalid".to_owned(), message: error.to_string() })
 }
 
 /// How many contacts a change of the partner type affects; none if it does not change.

@@ -7,6 +7,7 @@ use policy::{
 
 use crate::harness::Place;
 
+const README: &str = include_str!("../../../../README.md");
 const GUIDE: &str = include_str!("../../../../docs/operator-guide.md");
 
 #[test]
@@ -68,5 +69,21 @@ fn every_option_of_the_guide_is_known_to_the_program() {
     assert!(options.len() > 20, "{options:?}");
     for option in options {
         assert!(help.contains(&format!("--{option} ")) || help.contains(&format!("--{option}\n")), "--{option}");
+    }
+}
+
+/// The commands of the README, as far as they go without a prompt, in its order.
+#[test]
+fn the_commands_of_the_readme_are_understood() {
+    let lines = README.lines().filter_map(|line| line.strip_prefix("    legation "));
+    let commands: Vec<_> = lines.map(|line| line.split('#').next().unwrap_or(line).trim()).collect();
+    assert!(commands.len() > 5, "{commands:?}");
+    let place = Place::new();
+    for command in commands {
+        let words: Vec<_> = command.split_whitespace().chain(["--help"]).collect();
+        let help = place.run(&words).succeeded().stdout;
+        for name in command.split_whitespace().filter(|word| word.starts_with("--")) {
+            assert!(help.contains(&format!("{name} ")), "{command}: {name}");
+        }
     }
 }

@@ -19,6 +19,7 @@ pub mod contact;
 pub mod domain;
 pub mod invitation;
 pub mod partner;
+pub mod report;
 pub mod user;
 
 mod actor;
@@ -39,6 +40,7 @@ pub use error::{DomainHolder, Fault, StoreError};
 pub use head::Revisions;
 pub use invitation::{Invitation, InvitationOutcome};
 pub use partner::StoredPartner;
+pub use report::{LastReports, ReportFilter};
 pub use setting::StoredSettings;
 pub use sqlite::Store;
 pub use user::{Credential, User};

@@ -7,6 +7,7 @@ use sqlx::{Row as _, SqliteConnection};
 use crate::{
     Actor, DomainHolder, Store, StoreError, domain,
     head::{Change, Topic, unsigned},
+    report,
 };
 
 mod row;
@@ -110,6 +111,7 @@ impl Store {
         let mut change = Change::begin(&self.core).await?;
         let before = existing(change.connection(), primary, expected).await?;
         row::delete(change.connection(), &before).await?;
+        report::forget(change.connection(), primary).await?;
         change.touch(Topic::Edge);
         let form = row::audit_form(&before.partner);
         change.audit(actor, "partner.removed", primary.as_ascii(), Some(form), None).await?;

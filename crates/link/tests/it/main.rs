@@ -1,4 +1,7 @@
 //! The contract of the link, run against every implementation.
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod event;
 
 #![expect(clippy::unwrap_used, reason = "a test whose surroundings fail has failed")]
 

@@ -6,6 +6,7 @@ mod contact;
 mod fixture;
 mod opening;
 mod partner;
+mod report;
 mod setting;
 mod traffic;
 mod user;

@@ -10,7 +10,8 @@ const FUNCTION_LINES_MAX: usize = 70;
 const LONG_FILES: [(&str, &str); 0] = [];
 
 /// Functions past one screen, and why: state tables only.
-const LONG_FUNCTIONS: [(&str, &str, &str); 0] = [];
+const LONG_FUNCTIONS: [(&str, &str, &str); 1] =
+    [("crates/policy/src/diagnosis/words.rs", "anyway", "a table: one arm for each code, exhaustive by the compiler")];
 
 /// Markers of unfinished or disabled work, put together here so that this file does not contain them.
 fn unfinished() -> [String; 6] {

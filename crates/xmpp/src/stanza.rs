@@ -55,12 +55,12 @@ impl<'a> StanzaRef<'a> {
             _ => return None,
         };
         let mut stanza = Self { kind, element, from: None, to: None, id: None, stanza_type: None };
-        for attribute in element.attributes().filter(|attribute| attribute.namespace().is_empty()) {
-            match attribute.name() {
-                "from" => stanza.from = Some(attribute.value()),
-                "to" => stanza.to = Some(attribute.value()),
-                "id" => stanza.id = Some(attribute.value()),
-                "type" => stanza.stanza_type = Some(attribute.value()),
+        for attribute in element.attributes() {
+            match attribute.own_name() {
+                Some(b"from") => stanza.from = Some(attribute.value()),
+                Some(b"to") => stanza.to = Some(attribute.value()),
+                Some(b"id") => stanza.id = Some(attribute.value()),
+                Some(b"type") => stanza.stanza_type = Some(attribute.value()),
                 _ => {}
             }
         }

@@ -9,7 +9,7 @@ use std::{ops::Range, sync::Arc};
 use super::{
     ElementRef, Limits, XmlError, XmlWriter,
     token::{Namespace, Token},
-    tokenizer,
+    tokenizer::{self, Parts},
 };
 
 /// Complete first-level elements, validated. Cheap to clone.
@@ -23,11 +23,11 @@ pub struct Batch {
 pub(crate) struct Shared {
     pub(crate) text: Box<str>,
     pub(crate) tokens: Box<[Token]>,
-    /// Token index of each first-level element.
-    pub(crate) roots: Box<[u32]>,
+    /// Token index of each first-level element after the first, whose is 0.
+    later_roots: Box<[u32]>,
     pub(crate) inherited: Inherited,
     /// Namespace names whose declaration holds references.
-    pub(crate) unescaped: Box<[Box<str>]>,
+    unescaped: Box<[Box<str>]>,
 }
 
 /// The bindings in force around first-level elements: (prefix, namespace name), the default's prefix being empty.
@@ -40,9 +40,11 @@ impl Batch {
         tokenizer::batch_of(bytes.into(), &Limits::own())
     }
 
-    pub(crate) fn new(shared: Shared) -> Self {
-        let end = shared.roots.len() as u32;
-        Self { shared: Arc::new(shared), first: 0, end }
+    /// `text` as it was read.
+    pub(crate) fn new(parts: Parts, text: Box<str>, inherited: Inherited) -> Self {
+        let Parts { tokens, later_roots, unescaped } = parts;
+        let end = if tokens.is_empty() { 0 } else { later_roots.len() as u32 + 1 };
+        Self { shared: Arc::new(Shared { text, tokens, later_roots, inherited, unescaped }), first: 0, end }
     }
 
     /// How many first-level elements there are.
@@ -61,7 +63,11 @@ impl Batch {
     /// When `index` is not below [`len`](Self::len).
     pub fn element(&self, index: usize) -> ElementRef<'_> {
         assert!(index < self.len(), "element {index} of a batch of {}", self.len());
-        ElementRef::new(&self.shared, self.shared.roots[self.first as usize + index])
+        let root = match self.first as usize + index {
+            0 => 0,
+            later => self.shared.later_roots[later - 1],
+        };
+        ElementRef::new(&self.shared, root)
     }
 
     /// The first-level elements in order.
@@ -89,7 +95,7 @@ impl Batch {
 
     /// The batch of the n-th element alone with bytes of its own, so that it keeps no others in memory.
     pub fn detached(&self, index: usize) -> Self {
-        if self.shared.roots.len() == 1 {
+        if self.shared.later_roots.is_empty() {
             return self.clone();
         }
         let mut writer = XmlWriter::new();

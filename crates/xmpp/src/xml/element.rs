@@ -173,8 +173,7 @@ impl<'a> ElementRef<'a> {
 
     /// Declarations and attributes.
     fn head(self) -> impl Iterator<Item = &'a Token> + Clone + use<'a> {
-        let end = self.token().next as usize;
-        self.shared.tokens[self.index as usize + 1..end]
+        self.shared.tokens[self.index as usize + 1..]
             .iter()
             .take_while(|token| matches!(token, Token::Attribute(_) | Token::Binding { .. }))
     }
@@ -220,6 +219,17 @@ impl<'a> AttributeRef<'a> {
     /// The namespace name; empty for none.
     pub fn namespace(self) -> &'a str {
         self.shared.namespace(self.token.namespace)
+    }
+
+    /// Whether it means the same wherever it stands: it has no prefix, or `xml`.
+    pub(crate) fn is_at_home(self) -> bool {
+        matches!(self.token.namespace, Namespace::None | Namespace::Xml)
+    }
+
+    /// The local name in bytes, if this is in no namespace.
+    pub(crate) fn own_name(self) -> Option<&'a [u8]> {
+        let is_own = self.token.namespace == Namespace::None;
+        is_own.then(|| self.token.name.span.bytes_of(self.shared.text.as_bytes()))
     }
 
     /// The value, references resolved and white space normalised (XML 1.0 §3.3.3).

@@ -1,7 +1,8 @@
 //! Cuts a byte stream into its header, first-level elements and end (RFC 6120 §4.1).
 //!
-//! Each byte is scanned once, whatever the chunks: the framer keeps the bytes of what is unfinished and where its scan
-//! stands. What is complete is tokenized at once. An idle stream keeps no buffer.
+//! The tokenizer finds the ends of complete elements by itself. The scanner is for what it does not get through: the
+//! start of an element whose end has not come, which is scanned once, whatever the chunks, and kept; headers, the end of
+//! the stream, and faults, so that these do not depend on the chunks either. An idle stream keeps no buffer.
 //!
 //! With [`Framing::Single`] the framer stops right after each first-level element and leaves what follows in the input,
 //! uninterpreted: bytes behind `<starttls/>` or `<proceed/>` must never be read as XML (RFC 6120 §5.4.2.3).
@@ -15,7 +16,7 @@ use super::{
     batch::Inherited,
     chars::is_space,
     scanner::{Found, Scanner},
-    tokenizer,
+    tokenizer::{self, Leading},
 };
 
 /// How many first-level elements one frame holds.
@@ -125,52 +126,101 @@ impl Framer {
     }
 
     fn read(&mut self, input: &mut BytesMut) -> Result<Option<Frame>, XmlError> {
-        let mut position = self.scanner.skip_space(input);
-        if position > 0 {
-            input.advance(position);
+        let space = self.scanner.skip_space(input);
+        if space > 0 {
+            input.advance(space);
             if input.is_empty() && !self.root.is_empty() {
                 return Ok(Some(Frame::Whitespace));
             }
         }
-        position = 0;
-        let mut complete = 0;
-        loop {
-            let (scanned, found) = self.scanner.scan(&input[position..], &self.limits);
-            position += scanned;
-            match found {
-                Found::Element => {
-                    complete = position;
-                    if self.framing == Framing::Single {
-                        break;
-                    }
-                    position += self.scanner.skip_space(&input[position..]);
-                }
-                Found::Nothing => break,
-                Found::Header => return self.header(input, position).map(Some),
-                Found::End if complete == 0 => return self.close(input, 0, position).map(|()| Some(Frame::Close)),
-                Found::End => {
-                    self.end = match self.close(input, complete, position) {
-                        Ok(()) => End::Closing,
-                        Err(error) => End::Faulty(error),
-                    };
-                    break;
-                }
-                Found::Fault(fault) if complete == 0 => return Err(fault.into()),
-                Found::Fault(fault) => {
-                    self.end = End::Faulty(fault.into());
-                    break;
-                }
+        if self.framing == Framing::Batched && self.scanner.is_between() {
+            return self.batch(Vec::new(), input);
+        }
+        let (end, found) = self.scanner.scan(input, &self.limits);
+        match found {
+            Found::Element if self.framing == Framing::Single => {
+                let unit = self.take(input, end);
+                self.element(&unit).map(|batch| Some(Frame::Elements(batch)))
+            }
+            // Bytes that come together are read together, the element that had begun before them included.
+            Found::Element => {
+                let unit = self.take(input, end);
+                self.batch(unit, input)
+            }
+            Found::Header => self.header(input, end).map(Some),
+            Found::End => {
+                let tag = self.take(input, end);
+                self.close(&tag)?;
+                self.end = End::Closed;
+                Ok(Some(Frame::Close))
+            }
+            Found::Fault(fault) => Err(fault.into()),
+            Found::Nothing => {
+                self.hold(input);
+                Ok(None)
             }
         }
-        let elements = if complete == 0 { None } else { Some(self.take(input, complete)) };
-        if self.scanner.unit_bytes() > 0 && (elements.is_none() || self.framing == Framing::Batched) {
-            let unit = input.len() - (self.scanner.unit_bytes() - self.held.len());
-            self.held.extend_from_slice(&input[unit..]);
+    }
+
+    /// All elements of `first`, which is one element or nothing, and `input`, in which none has begun; then what comes
+    /// after them: the start of an element, which is kept, or the end of the stream.
+    fn batch(&mut self, first: Vec<u8>, input: &mut BytesMut) -> Result<Option<Frame>, XmlError> {
+        let begun = first.len();
+        let joined;
+        let bytes: &[u8] = if begun == 0 {
+            input
+        } else {
+            joined = [&first, &input[..]].concat();
+            &joined
+        };
+        let Leading { batch, bytes, fault } = tokenizer::leading(bytes, &self.limits, &self.inherited);
+        if let (true, 0, Some(fault)) = (begun > 0, bytes, fault) {
+            return Err(fault.into());
         }
-        if elements.is_none() || self.framing == Framing::Batched {
-            input.clear();
+        input.advance(bytes.saturating_sub(begun));
+        let rest = self.after_elements(input);
+        match (batch, rest) {
+            (Some(batch), rest) => {
+                self.end = rest.unwrap_or_else(End::Faulty);
+                Ok(Some(Frame::Elements(batch)))
+            }
+            (None, Ok(End::Closing)) => {
+                self.end = End::Closed;
+                Ok(Some(Frame::Close))
+            }
+            (None, Ok(_)) => Ok(None),
+            (None, Err(error)) => Err(error),
         }
-        elements.map_or(Ok(None), |bytes| self.elements(bytes))
+    }
+
+    /// Takes what follows the last good element: how the stream goes on.
+    fn after_elements(&mut self, input: &mut BytesMut) -> Result<End, XmlError> {
+        let space = self.scanner.skip_space(input);
+        input.advance(space);
+        let (end, found) = self.scanner.scan(input, &self.limits);
+        match found {
+            Found::Nothing => {
+                self.hold(input);
+                Ok(End::Open)
+            }
+            Found::End => {
+                let tag = self.take(input, end);
+                self.close(&tag)?;
+                Ok(End::Closing)
+            }
+            Found::Fault(fault) => Err(fault.into()),
+            Found::Element | Found::Header => {
+                let unit = self.take(input, end);
+                // It was refused already, when it was not known where it ends.
+                Err(self.element(&unit).err().unwrap_or_else(|| XmlFault::Syntax.into()))
+            }
+        }
+    }
+
+    /// Keeps the bytes of what is unfinished, which is all that is left.
+    fn hold(&mut self, input: &mut BytesMut) {
+        self.held.extend_from_slice(input);
+        input.clear();
     }
 
     /// The unit that ends at `end`, its first bytes from earlier chunks, as one exact allocation.
@@ -191,32 +241,19 @@ impl Framer {
         Ok(Frame::Header(header))
     }
 
-    /// Elements up to the first that is refused; the fault is kept behind those that are good.
-    fn elements(&mut self, bytes: Vec<u8>) -> Result<Option<Frame>, XmlError> {
-        let (batch, fault) = tokenizer::elements(bytes, &self.limits, &self.inherited);
-        match fault {
-            Some(error) if batch.is_empty() => return Err(error),
-            Some(error) => self.end = End::Faulty(error),
-            None => {}
-        }
-        Ok(Some(Frame::Elements(batch)))
+    /// The one element that `unit` is.
+    fn element(&self, unit: &[u8]) -> Result<Batch, XmlError> {
+        let Leading { batch, fault, .. } = tokenizer::leading(unit, &self.limits, &self.inherited);
+        batch.ok_or_else(|| fault.unwrap_or(XmlFault::Syntax).into())
     }
 
-    /// Checks the end tag, which goes on at `start` and ends before `end`.
-    fn close(&mut self, input: &mut BytesMut, start: usize, end: usize) -> Result<(), XmlError> {
-        let mut tag = if start == 0 { mem::take(&mut self.held) } else { Vec::new() };
-        tag.extend_from_slice(&input[start..end]);
-        if start == 0 {
-            input.advance(end);
-        }
+    /// Checks the end tag of the stream.
+    fn close(&self, tag: &[u8]) -> Result<(), XmlError> {
         let tag = tag.trim_ascii_start();
         let name = tag.strip_prefix(b"</").and_then(|tag| tag.strip_suffix(b">")).unwrap_or_default();
         let name_end = name.iter().rposition(|byte| !is_space(*byte)).map_or(0, |last| last + 1);
         if name[..name_end] != *self.root.as_bytes() {
             return Err(XmlFault::MismatchedTag.into());
-        }
-        if start == 0 {
-            self.end = End::Closed;
         }
         Ok(())
     }

@@ -64,9 +64,9 @@ pub(crate) struct Scanner {
 }
 
 impl Scanner {
-    /// Bytes of the unfinished header, element or end tag.
-    pub(crate) fn unit_bytes(&self) -> usize {
-        self.unit_bytes
+    /// Whether the next byte is the first after the header or after a first-level element.
+    pub(crate) fn is_between(&self) -> bool {
+        self.at == At::Between
     }
 
     /// Skips the white space at the start of `bytes` where no unit has begun; how much that is.

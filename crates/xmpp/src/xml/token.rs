@@ -12,6 +12,10 @@ impl Span {
         &text[self.start as usize..self.end as usize]
     }
 
+    pub(crate) fn bytes_of(self, bytes: &[u8]) -> &[u8] {
+        &bytes[self.start as usize..self.end as usize]
+    }
+
     pub(crate) fn len(self) -> usize {
         (self.end - self.start) as usize
     }
@@ -27,11 +31,11 @@ pub(crate) struct Name {
 
 impl Name {
     pub(crate) fn local(self, text: &str) -> &str {
-        &self.span.of(text)[self.local_at as usize..]
+        Span { start: self.span.start + self.local_at, end: self.span.end }.of(text)
     }
 
     pub(crate) fn prefix(self, text: &str) -> &str {
-        &self.span.of(text)[..self.local_at.saturating_sub(1) as usize]
+        Span { start: self.span.start, end: self.span.start + self.local_at.saturating_sub(1) }.of(text)
     }
 }
 

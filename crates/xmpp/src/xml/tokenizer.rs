@@ -11,64 +11,52 @@ mod tag;
 
 use super::{
     Batch, Limits, XmlError, XmlFault,
-    batch::{Inherited, Shared},
+    batch::Inherited,
     ns,
     token::{Span, Token},
 };
 use cursor::Cursor;
 use scope::Scopes;
 
+/// What [`leading`] has found.
+pub(crate) struct Leading {
+    /// The elements that are complete and good, if there is one.
+    pub(crate) batch: Option<Batch>,
+    /// Bytes up to the end of the last of them.
+    pub(crate) bytes: usize,
+    /// Why the reading ended before the end of the bytes. Where these end within an element, it only says so.
+    pub(crate) fault: Option<XmlFault>,
+}
+
+/// The first-level elements that stand at the start of `bytes`, up to the first that is unfinished or refused.
+pub(crate) fn leading(bytes: &[u8], limits: &Limits, inherited: &Inherited) -> Leading {
+    let (text, is_cut_off) = match std::str::from_utf8(bytes) {
+        Ok(text) => (text, false),
+        Err(error) => (std::str::from_utf8(&bytes[..error.valid_up_to()]).unwrap_or_default(), true),
+    };
+    let mut tokenizer = Tokenizer::new(text, limits, inherited);
+    let fault = tokenizer.elements().err();
+    // Where the text was cut off at bytes that are no UTF-8, the element cannot end: that is the fault.
+    let fault = if is_cut_off && tokenizer.cursor.is_at_end() { Some(XmlFault::Encoding) } else { fault };
+    let bytes = tokenizer.complete;
+    let batch =
+        (bytes > 0).then(|| Batch::new(tokenizer.into_parts(), Box::from(&text[..bytes]), Inherited::clone(inherited)));
+    Leading { batch, bytes, fault }
+}
+
 /// Elements within the bindings of our own stream headers; all must be good.
 pub(crate) fn batch_of(bytes: Vec<u8>, limits: &Limits) -> Result<Batch, XmlError> {
     let inherited = ns::SERVER_STREAM.iter().map(|(prefix, name)| (Box::from(*prefix), Box::from(*name))).collect();
-    match elements(bytes, limits, &inherited) {
-        (batch, None) => Ok(batch),
-        (_, Some(error)) => Err(error),
-    }
-}
-
-/// The elements in `bytes` up to the first that is refused, and why it was.
-pub(crate) fn elements(bytes: Vec<u8>, limits: &Limits, inherited: &Inherited) -> (Batch, Option<XmlError>) {
-    let (text, mut fault) = match String::from_utf8(bytes) {
-        Ok(text) => (text, None),
-        Err(error) => {
-            let valid = error.utf8_error().valid_up_to();
-            let mut bytes = error.into_bytes();
-            bytes.truncate(valid);
-            (String::from_utf8(bytes).unwrap_or_default(), Some(XmlFault::Encoding))
-        }
-    };
-    let mut tokenizer = Tokenizer::new(&text, limits, inherited);
-    let mut roots = Vec::with_capacity(1);
-    loop {
-        tokenizer.cursor.skip_space();
-        if tokenizer.cursor.is_at_end() {
-            break;
-        }
-        let root = tokenizer.tokens.len();
-        if let Err(found) = tokenizer.first_level_element() {
-            tokenizer.tokens.truncate(root);
-            // Where the text was cut off at bytes that are no UTF-8, the element cannot end: that is the fault.
-            let cut_off = fault.is_some() && tokenizer.cursor.is_at_end();
-            fault = Some(if cut_off { XmlFault::Encoding } else { found });
-            break;
-        }
-        roots.push(root as u32);
-    }
-    let Tokenizer { tokens, scopes, .. } = tokenizer;
-    let batch = Batch::new(Shared {
-        tokens: tokens.into_boxed_slice(),
-        roots: roots.into_boxed_slice(),
-        inherited: Inherited::clone(inherited),
-        unescaped: scopes.into_unescaped(),
-        text: text.into_boxed_str(),
-    });
-    (batch, fault.map(XmlError::from))
+    let text = String::from_utf8(bytes).map_err(|_| XmlFault::Encoding)?.into_boxed_str();
+    let mut tokenizer = Tokenizer::new(&text, limits, &inherited);
+    tokenizer.elements()?;
+    let parts = tokenizer.into_parts();
+    Ok(Batch::new(parts, text, inherited))
 }
 
 /// A stream header: an optional XML declaration and the root's start tag.
 pub(crate) fn header(bytes: Vec<u8>, limits: &Limits) -> Result<Batch, XmlError> {
-    let text = String::from_utf8(bytes).map_err(|_| XmlFault::Encoding)?;
+    let text = String::from_utf8(bytes).map_err(|_| XmlFault::Encoding)?.into_boxed_str();
     let inherited = Inherited::from([]);
     let mut tokenizer = Tokenizer::new(&text, limits, &inherited);
     if text.starts_with("<?") {
@@ -80,22 +68,32 @@ pub(crate) fn header(bytes: Vec<u8>, limits: &Limits) -> Result<Batch, XmlError>
         return Err(XmlFault::Syntax.into());
     }
     tokenizer.close_element(Span { start: text.len() as u32, end: text.len() as u32 });
-    let Tokenizer { tokens, scopes, .. } = tokenizer;
-    Ok(Batch::new(Shared {
-        tokens: tokens.into_boxed_slice(),
-        roots: Box::new([0]),
-        inherited: Inherited::clone(&inherited),
-        unescaped: scopes.into_unescaped(),
-        text: text.into_boxed_str(),
-    }))
+    let parts = tokenizer.into_parts();
+    Ok(Batch::new(parts, text, inherited))
 }
+
+/// What a text was read as.
+pub(crate) struct Parts {
+    pub(crate) tokens: Box<[Token]>,
+    /// Where the first-level elements after the first stand among the tokens.
+    pub(crate) later_roots: Box<[u32]>,
+    pub(crate) unescaped: Box<[Box<str>]>,
+}
+
+/// The link from a first-level element to the element around it.
+const NO_PARENT: u32 = u32::MAX;
 
 struct Tokenizer<'a> {
     cursor: Cursor<'a>,
     limits: &'a Limits,
     tokens: Vec<Token>,
-    /// Token indices of the open elements.
-    open: Vec<u32>,
+    later_roots: Vec<u32>,
+    /// Where the last complete first-level element ends.
+    complete: usize,
+    /// The innermost open element. While an element is open, its `next` is the element around it.
+    innermost: u32,
+    /// How many elements are open.
+    depth: u32,
     scopes: Scopes<'a>,
 }
 
@@ -105,14 +103,46 @@ impl<'a> Tokenizer<'a> {
             cursor: Cursor::new(text),
             limits,
             tokens: Vec::with_capacity(text.len() / 24 + 4),
-            open: Vec::with_capacity(8),
+            later_roots: Vec::new(),
+            complete: 0,
+            innermost: NO_PARENT,
+            depth: 0,
             scopes: Scopes::new(text, inherited),
         }
     }
 
+    fn into_parts(self) -> Parts {
+        Parts {
+            tokens: self.tokens.into_boxed_slice(),
+            later_roots: self.later_roots.into_boxed_slice(),
+            unescaped: self.scopes.into_unescaped(),
+        }
+    }
+
+    /// First-level elements and white space up to the end. After a fault the good ones before it are kept.
+    fn elements(&mut self) -> Result<(), XmlFault> {
+        loop {
+            self.cursor.skip_space();
+            if self.cursor.is_at_end() {
+                return Ok(());
+            }
+            let root = self.tokens.len();
+            if let Err(fault) = self.first_level_element() {
+                self.tokens.truncate(root);
+                return Err(fault);
+            }
+            self.complete = self.cursor.position() as usize;
+            if root > 0 {
+                self.later_roots.push(root as u32);
+            }
+        }
+    }
+
     fn first_level_element(&mut self) -> Result<(), XmlFault> {
-        self.open.clear();
+        self.depth = 0;
+        self.innermost = NO_PARENT;
         self.scopes.clear();
+        let start = self.cursor.position();
         if self.cursor.peek() != Some(b'<') {
             return Err(XmlFault::TextBetweenElements);
         }
@@ -127,7 +157,7 @@ impl<'a> Tokenizer<'a> {
                     if elements > self.limits.elements_max {
                         return Err(XmlFault::ElementsExceeded);
                     }
-                    if self.open.len() >= self.limits.depth_max as usize {
+                    if self.depth >= self.limits.depth_max {
                         return Err(XmlFault::DepthExceeded);
                     }
                     self.start_tag()?;
@@ -135,8 +165,10 @@ impl<'a> Tokenizer<'a> {
                 (Some(_), _) => self.text()?,
                 (None, _) => return Err(XmlFault::Syntax),
             }
-            if self.open.is_empty() {
-                return Ok(());
+            if self.depth == 0 {
+                let bytes = self.cursor.position() - start;
+                let fits = bytes as usize <= self.limits.element_bytes_max;
+                return if fits { Ok(()) } else { Err(XmlFault::ElementBytesExceeded) };
             }
         }
     }
@@ -148,7 +180,7 @@ impl<'a> Tokenizer<'a> {
     }
 
     fn cdata(&mut self) -> Result<(), XmlFault> {
-        if self.open.is_empty() {
+        if self.depth == 0 {
             return Err(XmlFault::TextBetweenElements);
         }
         let (span, plain) = self.cursor.cdata_section()?;
@@ -158,32 +190,45 @@ impl<'a> Tokenizer<'a> {
 
     fn end_tag(&mut self) -> Result<(), XmlFault> {
         let start = self.cursor.position();
-        let Some(open) = self.open.last() else { return Err(XmlFault::Syntax) };
-        let Token::Element(element) = self.tokens[*open as usize] else { unreachable!("elements are open") };
-        self.cursor.expect(b"</")?;
-        let name = self.cursor.qualified_name()?;
-        if name.span.of(self.cursor.text()) != element.name.span.of(self.cursor.text()) {
-            return Err(XmlFault::MismatchedTag);
+        let Some(Token::Element(element)) = self.tokens.get(self.innermost as usize) else {
+            return Err(XmlFault::Syntax);
+        };
+        let (name, content) = (element.name.span, element.content.start);
+        if !self.cursor.plain_end_tag(name) {
+            self.cursor.expect(b"</")?;
+            let written = self.cursor.qualified_name()?;
+            if written.span.of(self.cursor.text()) != name.of(self.cursor.text()) {
+                return Err(XmlFault::MismatchedTag);
+            }
+            self.cursor.skip_space();
+            self.cursor.expect(b">")?;
         }
-        self.cursor.skip_space();
-        self.cursor.expect(b">")?;
-        self.close_element(Span { start: element.content.start, end: start });
+        self.check_tag(start)?;
+        self.close_element(Span { start: content, end: start });
         Ok(())
+    }
+
+    /// Refuses the tag from `start` to here if it is too long.
+    fn check_tag(&self, start: u32) -> Result<(), XmlFault> {
+        let bytes = self.cursor.position() - start;
+        if bytes as usize > self.limits.tag_bytes_max { Err(XmlFault::TagBytesExceeded) } else { Ok(()) }
     }
 
     /// Ends the innermost element here; `content` is what stands between its tags.
     fn close_element(&mut self, content: Span) {
         let next = self.tokens.len() as u32;
         let end = self.cursor.position();
-        let Some(index) = self.open.pop() else { unreachable!("an element is open") };
-        let Token::Element(element) = &mut self.tokens[index as usize] else { unreachable!("elements are open") };
-        element.next = next;
+        let Some(Token::Element(element)) = self.tokens.get_mut(self.innermost as usize) else {
+            unreachable!("an element is open")
+        };
+        self.innermost = std::mem::replace(&mut element.next, next);
         element.content = content;
         element.whole.end = end;
-        if self.open.is_empty() {
+        self.depth -= 1;
+        if self.depth == 0 {
             element.borrows = Some(self.scopes.borrows());
         }
-        self.scopes.leave(self.open.len() as u32);
+        self.scopes.leave(self.depth);
     }
 }
 

@@ -1,5 +1,7 @@
 //! Reads names, values and character data; every character that passes is valid.
 
+use memchr::memchr3;
+
 use crate::xml::{
     XmlFault, chars,
     token::{Name, Span},
@@ -44,6 +46,17 @@ const CLASSES: [Class; 256] = {
     classes
 };
 
+/// ASCII that may stand in a name without a colon, not at its start in each case.
+const IN_NAME: [bool; 256] = {
+    let mut in_name = [false; 256];
+    let mut byte = 0;
+    while byte < 0x80 {
+        in_name[byte] = (byte as u8).is_ascii_alphanumeric() || matches!(byte as u8, b'_' | b'-' | b'.');
+        byte += 1;
+    }
+    in_name
+};
+
 /// Longest reference between `&` and `;`: leading zeros are allowed, but not without end.
 const REFERENCE_BYTES_MAX: usize = 32;
 
@@ -52,15 +65,23 @@ pub(super) struct Cursor<'a> {
     text: &'a str,
     bytes: &'a [u8],
     position: usize,
+    /// Whether no byte of the text has to be looked at as a character, so that runs of them can be skipped faster.
+    is_clean: bool,
 }
 
 impl<'a> Cursor<'a> {
     pub(super) fn new(text: &'a str) -> Self {
-        Self { text, bytes: text.as_bytes(), position: 0 }
+        let bytes = text.as_bytes();
+        let is_clean = !bytes.iter().fold(false, |found, byte| found | is_unclean(*byte));
+        Self { text, bytes, position: 0, is_clean }
     }
 
     pub(super) fn text(&self) -> &'a str {
         self.text
+    }
+
+    pub(super) fn bytes(&self) -> &'a [u8] {
+        self.bytes
     }
 
     pub(super) fn position(&self) -> u32 {
@@ -113,24 +134,47 @@ impl<'a> Cursor<'a> {
     }
 
     /// NCName (Namespaces §3).
+    #[inline]
     fn unprefixed_name(&mut self) -> Result<(), XmlFault> {
+        match self.peek() {
+            None | Some(b'0'..=b'9' | b'-' | b'.') => return Err(XmlFault::Syntax),
+            Some(_) => {}
+        }
         let start = self.position;
-        loop {
-            let first = self.position == start;
-            match self.peek() {
-                Some(b'A'..=b'Z' | b'a'..=b'z' | b'_') => self.position += 1,
-                Some(b'0'..=b'9' | b'-' | b'.') if !first => self.position += 1,
-                Some(0x80..) => {
-                    let Some(c) = self.text[self.position..].chars().next() else { return Err(XmlFault::Syntax) };
-                    if !(if first { chars::is_name_start(c) } else { chars::is_name(c) }) {
-                        return Err(XmlFault::Syntax);
-                    }
-                    self.position += c.len_utf8();
-                }
-                _ if first => return Err(XmlFault::Syntax),
-                _ => return Ok(()),
+        let mut end = start;
+        while end < self.bytes.len() && IN_NAME[usize::from(self.bytes[end])] {
+            end += 1;
+        }
+        self.position = end;
+        if let Some(0x80..) = self.peek() {
+            self.rest_of_name(start)?;
+        }
+        if self.position == start { Err(XmlFault::Syntax) } else { Ok(()) }
+    }
+
+    /// What is left of a name with characters beyond ASCII that begins at `start`.
+    #[cold]
+    fn rest_of_name(&mut self, start: usize) -> Result<(), XmlFault> {
+        while let Some(c) = self.text[self.position..].chars().next() {
+            let is_first = self.position == start;
+            match c {
+                _ if c.is_ascii() && !IN_NAME[c as usize] => break,
+                _ if !is_first && chars::is_name(c) || chars::is_name_start(c) => self.position += c.len_utf8(),
+                _ => return Err(XmlFault::Syntax),
             }
         }
+        Ok(())
+    }
+
+    /// Passes the end tag of an element of this name if it is written without white space.
+    pub(super) fn plain_end_tag(&mut self, name: Span) -> bool {
+        let name = name.bytes_of(self.bytes);
+        let rest = self.bytes[self.position..].strip_prefix(b"</").and_then(|rest| rest.strip_prefix(name));
+        let is_plain = rest.is_some_and(|rest| rest.first() == Some(&b'>'));
+        if is_plain {
+            self.position += name.len() + 3;
+        }
+        is_plain
     }
 
     /// AttValue (XML 1.0 §2.3), quotes included; whether its bytes are its characters.
@@ -140,7 +184,7 @@ impl<'a> Cursor<'a> {
         let start = self.position;
         let mut plain = true;
         loop {
-            self.skip_run(b"\"'<&\xef");
+            self.skip_run([quote, b'<', b'&']);
             let Some(byte) = self.peek() else { return Err(XmlFault::Syntax) };
             match CLASSES[usize::from(byte)] {
                 Class::Plain | Class::Bracket => self.position += 1,
@@ -169,7 +213,7 @@ impl<'a> Cursor<'a> {
         let start = self.position;
         let mut plain = true;
         loop {
-            self.skip_run(b"<&]\xef");
+            self.skip_run([b'<', b'&', b']']);
             let Some(byte) = self.peek() else { break };
             match CLASSES[usize::from(byte)] {
                 Class::Plain | Class::Quote | Class::Space => self.position += 1,
@@ -204,7 +248,7 @@ impl<'a> Cursor<'a> {
         let start = self.position;
         let mut plain = true;
         loop {
-            self.skip_run(b"]\xef");
+            self.skip_run([b']'; 3]);
             let Some(byte) = self.peek() else { return Err(XmlFault::Syntax) };
             match CLASSES[usize::from(byte)] {
                 Class::Bracket if self.bytes[self.position..].starts_with(b"]]>") => {
@@ -223,17 +267,16 @@ impl<'a> Cursor<'a> {
         }
     }
 
-    /// Skips bytes up to a control character or one of `stops`. Whole blocks first: without branches between the
-    /// bytes the compiler makes vector comparisons of them.
-    fn skip_run<const N: usize>(&mut self, stops: &[u8; N]) {
-        const BLOCK: usize = 32;
-        let is_stop = |byte: u8| stops.iter().fold(byte < 0x20, |found, stop| found | (byte == *stop));
+    /// Skips bytes up to one of `stops`, a control character, or what may begin a noncharacter.
+    #[inline]
+    fn skip_run(&mut self, stops: [u8; 3]) {
         let rest = &self.bytes[self.position..];
-        let (blocks, _) = rest.as_chunks::<BLOCK>();
-        let is_clean = |block: &&[u8; BLOCK]| !block.iter().fold(false, |found, byte| found | is_stop(*byte));
-        let skipped = blocks.iter().take_while(is_clean).count() * BLOCK;
-        let tail = rest[skipped..].iter().position(|byte| is_stop(*byte)).unwrap_or(rest.len() - skipped);
-        self.position += skipped + tail;
+        let skipped = if self.is_clean {
+            memchr3(stops[0], stops[1], stops[2], rest)
+        } else {
+            position_in_blocks(rest, |byte| is_unclean(byte) | stops.contains(&byte))
+        };
+        self.position += skipped.unwrap_or(rest.len());
     }
 
     /// Reference (XML 1.0 §4.1): one of the five entities or a character.
@@ -282,4 +325,19 @@ fn is_number(digits: &str) -> bool {
 fn is_entity_name(name: &str) -> bool {
     let mut rest = name.chars();
     rest.next().is_some_and(chars::is_name_start) && rest.all(chars::is_name)
+}
+
+/// A control character, which must not stand everywhere, or the start of U+FFFE and U+FFFF, which must stand nowhere.
+fn is_unclean(byte: u8) -> bool {
+    (byte < 0x20) | (byte == 0xef)
+}
+
+/// The first byte that is sought. Without branches between the bytes of a block the compiler makes vector comparisons of
+/// them.
+fn position_in_blocks(bytes: &[u8], is_sought: impl Fn(u8) -> bool) -> Option<usize> {
+    const BLOCK: usize = 32;
+    let (blocks, _) = bytes.as_chunks::<BLOCK>();
+    let is_free = |block: &&[u8; BLOCK]| !block.iter().fold(false, |found, byte| found | is_sought(*byte));
+    let free = blocks.iter().take_while(is_free).count() * BLOCK;
+    bytes[free..].iter().position(|byte| is_sought(*byte)).map(|at| free + at)
 }

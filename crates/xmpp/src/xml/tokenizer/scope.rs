@@ -12,6 +12,8 @@ use crate::xml::{
 pub(super) struct Scopes<'a> {
     text: &'a str,
     inherited: &'a Inherited,
+    /// The default namespace of the stream header.
+    inherited_default: Option<Namespace>,
     bindings: Vec<Binding>,
     unescaped: Vec<Box<str>>,
     borrows: Borrows,
@@ -28,7 +30,9 @@ struct Binding {
 
 impl<'a> Scopes<'a> {
     pub(super) fn new(text: &'a str, inherited: &'a Inherited) -> Self {
-        Self { text, inherited, bindings: Vec::new(), unescaped: Vec::new(), borrows: Borrows::default() }
+        let inherited_default = inherited_binding(inherited, "");
+        let (bindings, unescaped) = (Vec::new(), Vec::new());
+        Self { text, inherited, inherited_default, bindings, unescaped, borrows: Borrows::default() }
     }
 
     pub(super) fn clear(&mut self) {
@@ -83,19 +87,18 @@ impl<'a> Scopes<'a> {
     /// The namespace of an element with `depth` open around it.
     pub(super) fn of_element(&mut self, name: Name, depth: u32) -> Result<Namespace, XmlFault> {
         match name.prefix(self.text) {
+            "" => {
+                let (namespace, bound_at) = self.bound("").unwrap_or((Namespace::None, None));
+                self.note("", depth, bound_at);
+                Ok(namespace)
+            }
             "xml" => Ok(Namespace::Xml),
             "xmlns" => Err(XmlFault::NamespaceDeclaration),
-            prefix => match self.bound(prefix) {
-                Some((namespace, bound_at)) => {
-                    self.note(prefix, depth, bound_at);
-                    Ok(namespace)
-                }
-                None if prefix.is_empty() => {
-                    self.note(prefix, depth, None);
-                    Ok(Namespace::None)
-                }
-                None => Err(XmlFault::UnboundPrefix),
-            },
+            prefix => {
+                let (namespace, bound_at) = self.bound(prefix).ok_or(XmlFault::UnboundPrefix)?;
+                self.note(prefix, depth, bound_at);
+                Ok(namespace)
+            }
         }
     }
 
@@ -136,10 +139,9 @@ impl<'a> Scopes<'a> {
         if let Some(binding) = own {
             return Some((binding.namespace, Some(binding.depth)));
         }
-        let index = self.inherited.iter().position(|(inherited, _)| **inherited == *prefix)?;
-        // An inherited xmlns='' is no namespace.
-        let unbound = self.inherited[index].1.is_empty();
-        Some((if unbound { Namespace::None } else { Namespace::Inherited(index as u32) }, None))
+        let inherited =
+            if prefix.is_empty() { self.inherited_default } else { inherited_binding(self.inherited, prefix) };
+        inherited.map(|namespace| (namespace, None))
     }
 
     fn note(&mut self, prefix: &str, depth: u32, bound_at: Option<u32>) {
@@ -151,4 +153,11 @@ impl<'a> Scopes<'a> {
             }
         }
     }
+}
+
+fn inherited_binding(inherited: &Inherited, prefix: &str) -> Option<Namespace> {
+    let index = inherited.iter().position(|(bound, _)| **bound == *prefix)?;
+    // An inherited xmlns='' is no namespace.
+    let unbound = inherited[index].1.is_empty();
+    Some(if unbound { Namespace::None } else { Namespace::Inherited(index as u32) })
 }

@@ -11,7 +11,7 @@ impl Tokenizer<'_> {
     pub(super) fn start_tag(&mut self) -> Result<(), XmlFault> {
         let start = self.cursor.position();
         let index = self.tokens.len();
-        let depth = self.open.len() as u32;
+        let depth = self.depth;
         self.cursor.expect(b"<")?;
         let name = self.cursor.qualified_name()?;
         self.tokens.push(Token::Element(Element {
@@ -19,36 +19,40 @@ impl Tokenizer<'_> {
             namespace: Namespace::None,
             whole: Span { start, end: start },
             content: Span::default(),
-            next: 0,
+            next: self.innermost,
             borrows: None,
         }));
-        let empty = self.attributes(index, depth)?;
+        let tag = self.attributes(index, depth)?;
+        self.check_tag(start)?;
         let namespace = self.scopes.of_element(name, depth)?;
-        self.resolve_attributes(index + 1, depth)?;
+        if tag.prefixed > 0 {
+            self.resolve_attributes(index + 1, depth, tag.prefixed)?;
+        }
         let end = self.cursor.position();
         let Token::Element(element) = &mut self.tokens[index] else { unreachable!("the element was just pushed") };
         element.namespace = namespace;
         element.content = Span { start: end, end };
-        self.open.push(index as u32);
-        if empty {
+        self.innermost = index as u32;
+        self.depth += 1;
+        if tag.is_empty {
             self.close_element(Span { start: end, end });
         }
         Ok(())
     }
 
-    /// Reads up to the end of the tag; whether the element is empty.
-    fn attributes(&mut self, element: usize, depth: u32) -> Result<bool, XmlFault> {
-        let (mut attributes, mut bindings) = (0, 0);
+    /// Reads up to the end of the tag.
+    fn attributes(&mut self, element: usize, depth: u32) -> Result<Tag, XmlFault> {
+        let (mut attributes, mut bindings, mut prefixed) = (0, 0, 0);
         loop {
             let spaced = self.cursor.skip_space();
             match self.cursor.peek() {
                 Some(b'>') => {
                     self.cursor.expect(b">")?;
-                    return Ok(false);
+                    return Ok(Tag { is_empty: false, prefixed });
                 }
                 Some(b'/') => {
                     self.cursor.expect(b"/>")?;
-                    return Ok(true);
+                    return Ok(Tag { is_empty: true, prefixed });
                 }
                 Some(_) if spaced => {}
                 _ => return Err(XmlFault::Syntax),
@@ -58,8 +62,9 @@ impl Tokenizer<'_> {
             self.cursor.expect(b"=")?;
             self.cursor.skip_space();
             let value = self.cursor.value()?;
-            self.refuse_same_name(element + 1, name)?;
-            match self.declared_prefix(name) {
+            let declared = self.declared_prefix(name);
+            self.refuse_same_name(element + 1, name, declared)?;
+            match declared {
                 Some(prefix) => {
                     bindings += 1;
                     if value.0.len() > self.limits.namespace_bytes_max {
@@ -76,6 +81,7 @@ impl Tokenizer<'_> {
                     if attributes > self.limits.attributes_max {
                         return Err(XmlFault::AttributesExceeded);
                     }
+                    prefixed += u32::from(name.local_at > 0);
                     let (value, plain) = value;
                     self.tokens.push(Token::Attribute(Attribute { name, namespace: Namespace::None, value, plain }));
                 }
@@ -85,22 +91,24 @@ impl Tokenizer<'_> {
 
     /// The prefix that the attribute `name` declares, empty for the default; none if it declares nothing.
     fn declared_prefix(&self, name: Name) -> Option<Span> {
-        let text = self.cursor.text();
-        match (name.prefix(text), name.local(text)) {
-            ("", "xmlns") => Some(Span { start: name.span.end, end: name.span.end }),
-            ("xmlns", _) => Some(Span { start: name.span.start + name.local_at, end: name.span.end }),
+        const PREFIX: &[u8] = b"xmlns:";
+        let written = name.span.bytes_of(self.cursor.bytes());
+        match name.local_at as usize {
+            0 if written == b"xmlns" => Some(Span { start: name.span.end, end: name.span.end }),
+            local_at if local_at == PREFIX.len() && written.starts_with(PREFIX) => {
+                Some(Span { start: name.span.start + name.local_at, end: name.span.end })
+            }
             _ => None,
         }
     }
 
-    /// XML 1.0 §3.1: no attribute name twice in a tag.
-    fn refuse_same_name(&self, first: usize, name: Name) -> Result<(), XmlFault> {
-        let text = self.cursor.text();
-        let written = name.span.of(text);
-        let declared = self.declared_prefix(name).map(|prefix| prefix.of(text));
-        let same = |token: &Token| match token {
-            Token::Attribute(attribute) => attribute.name.span.of(text) == written,
-            Token::Binding { prefix, .. } => declared == Some(prefix.of(text)),
+    /// XML 1.0 §3.1: no attribute name twice in a tag. One that declares a prefix can only be the same as another that
+    /// does.
+    fn refuse_same_name(&self, first: usize, name: Name, declared: Option<Span>) -> Result<(), XmlFault> {
+        let bytes = self.cursor.bytes();
+        let same = |token: &Token| match (token, declared) {
+            (Token::Attribute(attribute), None) => attribute.name.span.bytes_of(bytes) == name.span.bytes_of(bytes),
+            (Token::Binding { prefix, .. }, Some(declared)) => prefix.bytes_of(bytes) == declared.bytes_of(bytes),
             _ => false,
         };
         if self.tokens[first..].iter().any(same) { Err(XmlFault::DuplicateAttribute) } else { Ok(()) }
@@ -108,7 +116,7 @@ impl Tokenizer<'_> {
 
     /// Finds the namespaces of prefixed attributes, once all declarations of the tag are known, and refuses two of the
     /// same expanded name (Namespaces §6.3).
-    fn resolve_attributes(&mut self, first: usize, depth: u32) -> Result<(), XmlFault> {
+    fn resolve_attributes(&mut self, first: usize, depth: u32, prefixed: u32) -> Result<(), XmlFault> {
         let text = self.cursor.text();
         for index in first..self.tokens.len() {
             let Token::Attribute(attribute) = self.tokens[index] else { continue };
@@ -124,11 +132,18 @@ impl Tokenizer<'_> {
                 }
                 _ => false,
             };
-            if self.tokens[first..index].iter().any(same) {
+            if prefixed > 1 && self.tokens[first..index].iter().any(same) {
                 return Err(XmlFault::DuplicateAttribute);
             }
             self.tokens[index] = Token::Attribute(Attribute { namespace, ..attribute });
         }
         Ok(())
     }
+}
+
+/// What a start tag has shown besides its tokens.
+struct Tag {
+    is_empty: bool,
+    /// How many attributes have a prefix and declare nothing.
+    prefixed: u32,
 }

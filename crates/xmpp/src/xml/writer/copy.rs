@@ -48,6 +48,11 @@ impl XmlWriter {
 
     /// A copy of the first-level `element` in which the attributes `replaced` (in no namespace) have these values.
     pub fn forward(&mut self, element: ElementRef<'_>, replaced: &[(&str, &str)]) -> &mut Self {
+        if replaced.is_empty() && self.may_copy(element) {
+            self.close_tag();
+            self.out.extend_from_slice(element.raw().as_bytes());
+            return self;
+        }
         // The prefixes that may be declared on this tag may be those of the context.
         self.open(element.name(), element.namespace(), true);
         for attribute in element.attributes() {
@@ -63,6 +68,14 @@ impl XmlWriter {
             self.attribute(name, value);
         }
         self.content_of(element).end()
+    }
+
+    /// Whether the first-level `element` means the same here as it stands: without a prefix it is in the default
+    /// namespace, which is the same here, and nothing in it uses a prefix that was declared before it.
+    fn may_copy(&self, element: ElementRef<'_>) -> bool {
+        let is_own = element.borrows().is_some_and(|borrows| !borrows.prefix)
+            && element.attributes().all(AttributeRef::is_at_home);
+        is_own && element.prefix().is_empty() && element.namespace() == self.default_namespace()
     }
 
     /// An attribute with its prefix, which is declared before it.

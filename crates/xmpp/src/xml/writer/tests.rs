@@ -46,13 +46,13 @@ fn whatever_is_written_reads_back() {
 }
 
 /// A stanza of a peer whose header is `header`, as another stream between servers would get it.
-fn forwarded(header: &str, stanza: &str) -> String {
+fn forwarded(header: &str, stanza: &str, replaced: &[(&str, &str)]) -> String {
     let mut framer = Framer::new(Limits::stanzas(10_000));
     let mut input = bytes::BytesMut::from(format!("{header}{stanza}").as_str());
     assert!(matches!(framer.next(&mut input), Ok(Some(Frame::Header(_)))));
     let Ok(Some(Frame::Elements(batch))) = framer.next(&mut input) else { panic!("{stanza} is no element") };
     written(|w| {
-        w.forward(batch.element(0), &[("to", "x@y")]);
+        w.forward(batch.element(0), replaced);
     })
 }
 
@@ -98,7 +98,32 @@ fn forwarding_keeps_the_payload_and_its_meaning() {
             "<message to='x@y'><body>a&amp;</body><e xmlns='u:other' xmlns:a0='u:x' a0:k='v'/></message>",
         ),
     ] {
-        assert_eq!(forwarded(header, stanza), expected);
+        assert_eq!(forwarded(header, stanza, &[("to", "x@y")]), expected);
+    }
+}
+
+#[test]
+fn what_stays_as_it_is_keeps_its_bytes_where_they_mean_the_same() {
+    let usual = "<stream:stream xmlns='jabber:server' xmlns:stream='http://etherx.jabber.org/streams'>";
+    let other = "<s xmlns='u:other' xmlns:j='jabber:server' xmlns:x='u:x'>";
+    for (header, stanza) in [
+        (usual, "<message  to=\"a'b\" xml:lang='en' id='&#49;'><body >h&#105;</body></message >"),
+        (usual, "<message xmlns:p='u:p'><e xmlns='u:e' xmlns:q='u:q' q:k=''><q:e/></e></message>"),
+        (other, "<message xmlns='jabber:server'><body/></message>"),
+    ] {
+        assert_eq!(forwarded(header, stanza, &[]), stanza);
+    }
+    for (header, stanza, expected) in [
+        (other, "<message/>", "<message xmlns='u:other'/>"),
+        (other, "<j:message/>", "<message/>"),
+        (other, "<message xmlns='jabber:server' x:k='v'/>", "<message xmlns:j='jabber:server' xmlns:x='u:x' x:k='v'/>"),
+        (
+            other,
+            "<message xmlns='jabber:server'><x:e/></message>",
+            "<message xmlns:j='jabber:server' xmlns:x='u:x'><x:e/></message>",
+        ),
+    ] {
+        assert_eq!(forwarded(header, stanza, &[]), expected);
     }
 }
 

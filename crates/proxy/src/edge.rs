@@ -33,6 +33,9 @@ const KEEP_ALIVE_TIMEOUT: Duration = Duration::from_secs(60);
 /// Pairs on one stream.
 const PAIRS_MAX: usize = 64;
 
+/// Stanzas that a stream has sent and the partner has not acknowledged.
+const UNACKED_MAX: usize = 500;
+
 /// Bytes that a stream holds for its socket before it takes no more.
 pub(crate) const WRITE_BYTES_MAX: usize = 256 << 10;
 
@@ -201,6 +204,7 @@ fn limits_of(settings: &Settings) -> StreamLimits {
         unauthenticated_bytes_max: size(settings.unauthenticated_bytes_max),
         stanza_bytes_max: size(settings.stanza_bytes_max),
         pairs_max: PAIRS_MAX,
+        unacked_max: UNACKED_MAX,
         write_bytes_max: WRITE_BYTES_MAX,
     }
 }

@@ -113,7 +113,7 @@ pub(crate) fn code_of_stream(failure: &StreamFailure) -> Code {
         StreamFailure::MethodNotPermitted(_) => Code::MethodNotPermitted,
         StreamFailure::PeerClosed(_) => Code::PartnerClosed,
         StreamFailure::PeerError { .. } => Code::PartnerError,
-        StreamFailure::Protocol(..) => Code::ProtocolViolation,
+        StreamFailure::AckTooHigh { .. } | StreamFailure::Protocol(..) => Code::ProtocolViolation,
         StreamFailure::Refused(refusal) => code_of_refusal(*refusal),
         StreamFailure::StarttlsAbsent => Code::StarttlsAbsent,
         StreamFailure::StarttlsFailed(_) => Code::StarttlsFailed,

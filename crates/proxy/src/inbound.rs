@@ -17,7 +17,9 @@ use tokio::{
 };
 use xmpp::{
     stanza::{Condition, StanzaError, StanzaRef, bounce},
-    stream::{self, DialbackVerdict, Inbound, InboundConfig, Input, KeyStatus, Output, Refusal, StreamFailure},
+    stream::{
+        self, DialbackVerdict, Extensions, Inbound, InboundConfig, Input, KeyStatus, Output, Refusal, StreamFailure,
+    },
     xml::Batch,
 };
 
@@ -79,8 +81,12 @@ pub(crate) async fn run(
 ) {
     let now = clock::now();
     let tls = edge.tls.load_full();
-    let config =
-        InboundConfig { tls_available: !tls.identities().is_empty(), secret: edge.secret(), limits: edge.limits() };
+    let config = InboundConfig {
+        tls_available: !tls.identities().is_empty(),
+        secret: edge.secret(),
+        limits: edge.limits(),
+        extensions: Extensions::default(),
+    };
     let machine = Inbound::new(config, entropy::seed(), now);
     let number = edge.streams.open(Direction::Inbound, peer, now.wall);
     let (tell_verdict, verdicts) = mpsc::channel(VERDICTS_MAX);
@@ -180,7 +186,12 @@ impl InboundStream {
                     tracing::debug!(stream = self.number, anomaly = anomaly.as_str(), "ignored");
                 }
                 Output::Closed(failure) => self.closed = Some(failure),
-                Output::KeySent(..) | Output::PairFailed(..) | Output::Unsent(..) | Output::Verdict(..) => {}
+                Output::Acked(_)
+                | Output::DeliveryUnknown(_)
+                | Output::KeySent(..)
+                | Output::PairFailed(..)
+                | Output::Unsent(..)
+                | Output::Verdict(..) => {}
             }
         }
     }

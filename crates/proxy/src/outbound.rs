@@ -16,7 +16,10 @@ use tokio::{
 };
 use xmpp::{
     route::RouteFailure,
-    stream::{self, Input, Outbound, OutboundConfig, Output, Purpose, Refusal, Stanzas, StreamFailure, UnsentReason},
+    stream::{
+        self, Extensions, Input, Outbound, OutboundConfig, Output, Purpose, Refusal, Stanzas, StreamFailure,
+        UnsentReason,
+    },
 };
 
 use crate::{
@@ -102,7 +105,13 @@ pub(crate) async fn run(edge: Arc<Edge>, attempt: Attempt) {
     };
     let now = clock::now();
     let purpose = Purpose::Stanzas(pair.clone());
-    let config = OutboundConfig { purpose, sasl, secret: edge.secret(), limits: edge.limits() };
+    let config = OutboundConfig {
+        purpose,
+        sasl,
+        secret: edge.secret(),
+        limits: edge.limits(),
+        extensions: Extensions::default(),
+    };
     let pump = Pump::new(Outbound::new(config, now), socket, Direction::Outbound, edge.tls.load_full());
     let number = edge.streams.open(Direction::Outbound, peer, now.wall);
     let mut stream = OutboundStream {
@@ -215,7 +224,9 @@ impl OutboundStream {
                 }
                 Output::Closed(failure) => self.closed = Some(failure),
                 Output::VerifyDialback(_)
+                | Output::Acked(_)
                 | Output::AskKey(_)
+                | Output::DeliveryUnknown(_)
                 | Output::ProofOfLife(_)
                 | Output::Stanzas(..)
                 | Output::Verdict(..) => {}

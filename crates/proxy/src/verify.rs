@@ -11,7 +11,7 @@ use tokio::{net::TcpStream, sync::mpsc, time::timeout};
 use xmpp::{
     route::RouteFailure,
     stream::{
-        DialbackError, DialbackVerdict, Input, Outbound, OutboundConfig, Output, Purpose, Refusal, Stage,
+        DialbackError, DialbackVerdict, Extensions, Input, Outbound, OutboundConfig, Output, Purpose, Refusal, Stage,
         StreamFailure, VerifyRequest, dialback::DialbackCondition,
     },
 };
@@ -55,7 +55,13 @@ async fn converse(
     stream: TcpStream,
 ) -> Result<DialbackVerdict, RouteFailure> {
     let purpose = Purpose::Verify(request);
-    let config = OutboundConfig { purpose, sasl: false, secret: edge.secret(), limits: edge.limits() };
+    let config = OutboundConfig {
+        purpose,
+        sasl: false,
+        secret: edge.secret(),
+        limits: edge.limits(),
+        extensions: Extensions::default(),
+    };
     let machine = Outbound::new(config, clock::now());
     let mut pump = Pump::new(machine, stream, Direction::Outbound, edge.tls.load_full());
     let mut verdict = None;

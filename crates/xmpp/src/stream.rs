@@ -11,8 +11,8 @@
 //! 4. At `deadline` the shell feeds [`Input::Deadline`].
 //! 5. After [`Output::Closed`] it writes what is drained and drops the connection. Nothing comes after it.
 //!
-//! A pair is authorised in one direction only: bidirectional streams (XEP-0288), stream management (XEP-0198) and
-//! resource binding are not spoken. Stream compression never will be.
+//! A pair is authorised in one direction only: bidirectional streams (XEP-0288) and resource binding are not
+//! spoken. Stream compression never will be.
 
 pub mod dialback;
 pub mod error;
@@ -30,6 +30,7 @@ pub mod rules;
 pub mod stanzas;
 pub mod starttls;
 
+mod ack;
 mod core;
 mod passage;
 mod seed;
@@ -41,5 +42,5 @@ pub use facts::{Attempt, FeaturesSeen, StreamFacts};
 pub use failure::{Fault, Retry, Stage, StreamFailure};
 pub use inbound::{Inbound, InboundConfig};
 pub use outbound::{Outbound, OutboundConfig, Purpose};
-pub use rules::{PairRules, Refusal, StreamLimits, TlsUse};
+pub use rules::{Extensions, PairRules, Refusal, StreamLimits, TlsUse};
 pub use stanzas::{Stanzas, UnsentReason};

@@ -12,6 +12,7 @@ use bytes::{Buf, Bytes, BytesMut};
 use lexicon::{CertificateFault, Direction, Domain, DomainPair, Method, Now};
 
 use super::{
+    ack::{self, Received, Sent},
     error::{self, Condition},
     event::{Anomaly, Output},
     facts::StreamFacts,
@@ -19,7 +20,7 @@ use super::{
     header,
     keep_alive::{Liveness, Need},
     passage::Spelled,
-    rules::{PairRules, Refusal, StreamLimits},
+    rules::{Extensions, PairRules, Refusal, StreamLimits},
     stanzas::{Stanzas, UnsentReason},
 };
 use crate::{
@@ -32,6 +33,8 @@ use crate::{
 pub(super) enum Life {
     /// Yes.
     Live,
+    /// The peer's closing tag is in; until then the shell may settle what came before it, so that the peer learns of it.
+    Finishing(Instant),
     /// Our closing tag is out; until then the peer may finish (RFC 6120 §4.4).
     Closing(Instant),
     /// Nothing happens any more.
@@ -53,7 +56,7 @@ pub(super) struct Core {
     /// Between `StartTls` and its answer: neither plaintext nor XML may be written.
     pub(super) handshake: bool,
     framer: Framer,
-    received: BytesMut,
+    arrived: BytesMut,
     unread: Option<(Batch, usize)>,
     /// Nothing of a restarted stream has come yet: white space left over from the stream before is passed over.
     restarted: bool,
@@ -75,6 +78,9 @@ pub(super) struct Core {
     wrote: bool,
     heard: bool,
     pub(super) last: Option<Spelled>,
+    pub(super) extensions: Extensions,
+    pub(super) received: Received,
+    pub(super) sent: Sent,
 }
 
 /// What a deadline demands.
@@ -89,13 +95,13 @@ pub(super) enum Due {
 }
 
 impl Core {
-    pub(super) fn new(direction: Direction, limits: StreamLimits, now: Now) -> Self {
+    pub(super) fn new(direction: Direction, limits: StreamLimits, extensions: Extensions, now: Now) -> Self {
         Self {
             facts: StreamFacts::new(direction),
             life: Life::Live,
             handshake: false,
             framer: Framer::new(Limits::unauthenticated(limits.unauthenticated_bytes_max)),
-            received: BytesMut::new(),
+            arrived: BytesMut::new(),
             unread: None,
             restarted: false,
             unauthenticated: 0,
@@ -112,6 +118,9 @@ impl Core {
             wrote: false,
             heard: false,
             last: None,
+            extensions,
+            received: Received::default(),
+            sent: Sent::default(),
             limits,
         }
     }
@@ -123,7 +132,7 @@ impl Core {
             bytes.clear();
         } else {
             self.heard |= !bytes.is_empty();
-            self.received.unsplit(bytes.split());
+            self.arrived.unsplit(bytes.split());
         }
     }
 
@@ -133,18 +142,18 @@ impl Core {
             return Ok(Some(Read::Elements(batch, index)));
         }
         if self.restarted {
-            let space = self.received.len() - self.received.trim_ascii_start().len();
-            self.received.advance(space);
-            self.restarted = self.received.is_empty();
+            let space = self.arrived.len() - self.arrived.trim_ascii_start().len();
+            self.arrived.advance(space);
+            self.restarted = self.arrived.is_empty();
         }
         loop {
-            let before = self.received.len();
-            let frame = self.framer.next(&mut self.received).map_err(StreamFailure::from);
-            self.unauthenticated += before - self.received.len();
+            let before = self.arrived.len();
+            let frame = self.framer.next(&mut self.arrived).map_err(StreamFailure::from);
+            self.unauthenticated += before - self.arrived.len();
             let read = match frame? {
                 None => {
                     // An idle stream owns no buffer.
-                    self.received = BytesMut::new();
+                    self.arrived = BytesMut::new();
                     return Ok(None);
                 }
                 Some(Frame::Whitespace) => None,
@@ -171,7 +180,7 @@ impl Core {
 
     /// Bytes that arrived behind what was read.
     pub(super) fn pipelined(&self) -> &[u8] {
-        &self.received
+        &self.arrived
     }
 
     /// Forgets the stream; the next thing to come is a header. What was pipelined goes too when TLS begins.
@@ -182,7 +191,7 @@ impl Core {
         self.unauthenticated = 0;
         self.header_sent = false;
         if !keep_pipelined {
-            self.received = BytesMut::new();
+            self.arrived = BytesMut::new();
         }
     }
 
@@ -220,7 +229,7 @@ impl Core {
 
     /// Nothing follows our closing tag.
     pub(super) fn write(&mut self, make: impl FnOnce(&mut XmlWriter)) {
-        if self.life != Life::Live {
+        if !matches!(self.life, Life::Live | Life::Finishing(_)) {
             return;
         }
         let mut writer = XmlWriter::within(self.context);
@@ -247,6 +256,7 @@ impl Core {
         }
         self.stanza_seen(now);
         self.write_bytes(stanzas.bytes().clone());
+        self.count_sent(now, stanzas.count());
     }
 
     /// Takes over what the peer says it accepts: the bytes of a stanza, our silence in seconds.
@@ -258,6 +268,12 @@ impl Core {
     pub(super) fn drain(&mut self, into: &mut Vec<Bytes>) {
         self.write_bytes = 0;
         into.append(&mut self.writes);
+    }
+
+    /// How many more bytes of stanzas should be sent.
+    pub(super) fn send_room(&self) -> usize {
+        let open = self.life == Life::Live && self.sending_pair().is_some() && !self.is_window_full();
+        if open { self.write_room() } else { 0 }
     }
 
     pub(super) fn write_room(&self) -> usize {
@@ -343,7 +359,7 @@ impl Core {
                 silence.into_iter().chain([self.inactive_at()]).min()
             }
             Life::Live => Some(self.established_by),
-            Life::Closing(until) => Some(until),
+            Life::Finishing(until) | Life::Closing(until) => Some(until),
             Life::Closed => None,
         }
     }
@@ -352,12 +368,16 @@ impl Core {
     pub(super) fn due(&mut self, now: Now) -> Option<Due> {
         self.deadline().filter(|deadline| *deadline <= now.instant)?;
         match self.life {
-            Life::Closing(_) | Life::Closed => Some(Due::Over),
+            Life::Finishing(_) | Life::Closing(_) | Life::Closed => Some(Due::Over),
             Life::Live if !self.established => Some(Due::Silent),
             Life::Live if self.inactive_at() <= now.instant => Some(Due::Close),
             Life::Live => match self.silence()?.1 {
                 Need::Ask => {
                     self.ask_for_life(now);
+                    None
+                }
+                Need::AskAgain => {
+                    self.request_ack(now);
                     None
                 }
                 Need::Close => Some(Due::Close),
@@ -372,7 +392,10 @@ impl Core {
 
     /// The end of a silence on a stream that we send on.
     fn silence(&self) -> Option<(Instant, Need)> {
-        self.sending_pair().and_then(|_| self.liveness.next(&self.limits))
+        self.sending_pair()?;
+        let ack = self.sent.next(self.limits.keep_alive_timeout);
+        let ack = ack.map(|(at, lost)| (at, if lost { Need::GiveUp } else { Need::AskAgain }));
+        self.liveness.next(&self.limits).into_iter().chain(ack).min_by_key(|(at, _)| *at)
     }
 
     /// To be called after each input.
@@ -394,9 +417,15 @@ impl Core {
         }
         if self.header_sent && !self.handshake && self.life == Life::Live {
             let condition = failure.condition();
+            let too_high = match failure {
+                StreamFailure::AckTooHigh { h, sent } => Some((h, sent)),
+                _ => None,
+            };
             self.write(|writer| {
-                if let Some(condition) = condition {
-                    error::write(writer, condition, text);
+                match (condition, too_high) {
+                    (_, Some((h, sent))) => ack::write_too_high(writer, h, sent, text),
+                    (Some(condition), None) => error::write(writer, condition, text),
+                    (None, None) => {}
                 }
                 writer.stream_end();
             });
@@ -412,6 +441,7 @@ impl Core {
         if !self.header_sent || self.handshake {
             return self.closed(None);
         }
+        self.write_last_acks();
         self.write(|writer| {
             writer.stream_end();
         });
@@ -419,9 +449,15 @@ impl Core {
         self.life = Life::Closing(now.instant + self.limits.close_timeout);
     }
 
-    /// The peer closes: its tag is answered by ours.
-    pub(super) fn closed_by_peer(&mut self, failure: Option<StreamFailure>) {
+    /// The peer closes: its tag is answered by ours, in good order after the last acknowledgement.
+    pub(super) fn closed_by_peer(&mut self, now: Now, failure: Option<StreamFailure>) {
         if self.life == Life::Live && self.header_sent {
+            if failure.is_none() && self.owes_acks() {
+                self.facts.stage = Stage::Closing;
+                self.life = Life::Finishing(now.instant + self.limits.close_timeout);
+                return;
+            }
+            self.write_last_acks();
             self.write(|writer| {
                 writer.stream_end();
             });
@@ -429,13 +465,25 @@ impl Core {
         self.closed(failure);
     }
 
+    /// The end of waiting, for the peer's tag or for the shell.
+    pub(super) fn over(&mut self) {
+        if matches!(self.life, Life::Finishing(_)) {
+            self.write_last_acks();
+            self.write(|writer| {
+                writer.stream_end();
+            });
+        }
+        self.closed(None);
+    }
+
     pub(super) fn closed(&mut self, failure: Option<StreamFailure>) {
         if self.life == Life::Closed {
             return;
         }
         self.life = Life::Closed;
-        self.received = BytesMut::new();
+        self.arrived = BytesMut::new();
         self.unread = None;
+        self.tell_unacked();
         self.emit(Output::Closed(failure));
     }
 }

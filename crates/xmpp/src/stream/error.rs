@@ -151,10 +151,21 @@ pub(crate) fn read(error: ElementRef<'_>) -> StreamError {
 
 /// Writes `<stream:error/>`.
 pub(crate) fn write(writer: &mut XmlWriter, condition: Condition, text: &str) {
+    write_with(writer, condition, text, |_| {});
+}
+
+/// The same with an application's own condition (RFC 6120 §4.9.4).
+pub(crate) fn write_with(
+    writer: &mut XmlWriter,
+    condition: Condition,
+    text: &str,
+    application: impl FnOnce(&mut XmlWriter),
+) {
     writer.start("error", ns::STREAM).leaf(condition.as_str(), ns::STREAM_ERROR, "");
     if !text.is_empty() {
         writer.start("text", ns::STREAM_ERROR).attribute("xml:lang", "en").text(text).end();
     }
+    application(writer);
     writer.end();
 }
 

@@ -34,6 +34,9 @@ pub enum Input<'a> {
     Send(&'a DomainPair, Stanzas),
     /// A ping was answered on another stream of the pair: see [`Output::ProofOfLife`].
     ProofOfLife(&'a DomainPair),
+    /// So many of the stanzas that came out by [`Output::Stanzas`], the oldest not yet reported, are settled: delivered,
+    /// or answered. Only then does the peer get its acknowledgement.
+    Settled(usize),
     /// Outbound: authorise one more of our domains towards the same partner domain on this stream, by dialback.
     AddPair(DomainPair),
     /// Close: cleanly without a condition, else with this stream error. The text goes to the peer.
@@ -83,6 +86,11 @@ pub enum Output {
     /// The partner answered one of our pings ([`keep_alive`](super::keep_alive)): every other stream on which we send
     /// stanzas of the pair is told by [`Input::ProofOfLife`].
     ProofOfLife(DomainPair),
+    /// The peer has acknowledged so many more of the stanzas sent, the oldest. Only while `unacked` is some.
+    Acked(usize),
+    /// Right before [`Output::Closed`]: so many stanzas, the last ones sent, were never acknowledged. The peer may have
+    /// them: they are not sent again.
+    DeliveryUnknown(usize),
     /// Outbound: not taken, not one of them.
     Unsent(DomainPair, Stanzas, UnsentReason),
     /// Verification stream: the authoritative server's answer.

@@ -86,6 +86,8 @@ pub struct FeaturesSeen {
     pub dialback: bool,
     /// Dialback errors are understood.
     pub dialback_errors: bool,
+    /// Stream management is offered (XEP-0198).
+    pub stream_management: bool,
     /// The greatest stanza the peer accepts (XEP-0478), if it says.
     pub stanza_bytes_max: Option<u64>,
     /// Seconds of our silence after which the peer may end the stream (XEP-0478), if it says.

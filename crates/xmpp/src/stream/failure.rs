@@ -93,6 +93,14 @@ impl std::fmt::Display for Stage {
 /// Why a stream or a pair failed.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
 pub enum StreamFailure {
+    /// The peer acknowledges stanzas that were never sent (XEP-0198 §6).
+    #[error("the partner's server acknowledges {h} stanzas of {sent} that were sent")]
+    AckTooHigh {
+        /// What it said.
+        h: u32,
+        /// What was sent.
+        sent: u32,
+    },
     /// SASL EXTERNAL is the only method the partner's row permits here, and the peer's certificate rules it out.
     #[error("SASL over TLS is required and the partner's certificate {0}")]
     Certificate(CertificateFault),
@@ -202,7 +210,8 @@ impl StreamFailure {
             Self::ClosedHere(_) | Self::ExternalRefused { .. } | Self::PairNotTaken => Fault::Us,
             Self::Disconnected { .. } | Self::Timeout(_) => Fault::Network,
             Self::MethodNotPermitted(_) | Self::Refused(_) | Self::TlsExcluded => Fault::Policy,
-            Self::Certificate(_)
+            Self::AckTooHigh { .. }
+            | Self::Certificate(_)
             | Self::DialbackAbsent
             | Self::DialbackFailed(_)
             | Self::DialbackInvalid
@@ -222,6 +231,7 @@ impl StreamFailure {
     /// The stream error that goes to the peer with it; none when the stream ends without one.
     pub fn condition(&self) -> Option<Condition> {
         Some(match self {
+            Self::AckTooHigh { .. } => Condition::UndefinedCondition,
             Self::Certificate(_) | Self::ExternalAbsent(_) | Self::ExternalFailed(_) => Condition::NotAuthorized,
             Self::ClosedHere(condition) | Self::Protocol(condition, _) => *condition,
             Self::DialbackAbsent
@@ -247,6 +257,7 @@ impl StreamFailure {
     /// What the peer is told beside the condition.
     pub(crate) fn wire_text(&self) -> String {
         match self {
+            Self::AckTooHigh { h, sent } => format!("you acknowledge {h} stanzas and were sent {sent}"),
             Self::Certificate(fault) => format!("SASL EXTERNAL is required and your certificate {fault}"),
             Self::MethodNotPermitted(method) => format!("{method} is not permitted"),
             Self::Protocol(_, what) => (*what).to_owned(),

@@ -1,6 +1,6 @@
 //! Stream features (RFC 6120 §4.3.2): what we advertise, what a peer does.
 
-use super::facts::FeaturesSeen;
+use super::{ack, facts::FeaturesSeen};
 use crate::xml::{ElementRef, XmlWriter, ns};
 
 /// Server dialback as a feature (XEP-0220 §2.4.2).
@@ -19,6 +19,8 @@ pub(crate) struct Offer {
     pub(crate) external: bool,
     /// Server dialback with errors.
     pub(crate) dialback: bool,
+    /// Stream management.
+    pub(crate) stream_management: bool,
     /// The greatest stanza and the silence in seconds that we accept.
     pub(crate) limits: Option<(usize, u64)>,
 }
@@ -38,6 +40,9 @@ pub(crate) fn write(writer: &mut XmlWriter, offer: &Offer) {
     }
     if offer.dialback {
         writer.start("dialback", NS_DIALBACK).leaf("errors", NS_DIALBACK, "").end();
+    }
+    if offer.stream_management {
+        writer.leaf("sm", ack::NS, "");
     }
     if let Some((bytes, seconds)) = offer.limits {
         writer.start("limits", NS_LIMITS);
@@ -60,6 +65,8 @@ pub(crate) fn read(features: ElementRef<'_>) -> FeaturesSeen {
         } else if feature.is("dialback", NS_DIALBACK) {
             seen.dialback = true;
             seen.dialback_errors = feature.child("errors", NS_DIALBACK).is_some();
+        } else if feature.is("sm", ack::NS) {
+            seen.stream_management = true;
         } else if feature.is("limits", NS_LIMITS) {
             (seen.stanza_bytes_max, seen.idle_seconds) = read_limits(feature);
         }
@@ -87,7 +94,13 @@ mod tests {
 
     #[test]
     fn what_is_advertised_is_what_is_seen() {
-        let offer = Offer { starttls: Some(true), external: true, dialback: true, limits: Some((262_144, 600)) };
+        let offer = Offer {
+            starttls: Some(true),
+            external: true,
+            dialback: true,
+            stream_management: true,
+            limits: Some((262_144, 600)),
+        };
         let mut writer = XmlWriter::new();
         write(&mut writer, &offer);
         // Batches of our own bind no `stream` prefix around them.
@@ -95,7 +108,14 @@ mod tests {
         let text = text.replacen("<stream:features", &format!("<stream:features xmlns:stream='{}'", ns::STREAM), 1);
         let batch = Batch::from_xml(text).unwrap();
         let seen = read(batch.element(0));
-        assert!(seen.starttls && seen.starttls_required && seen.external() && seen.dialback && seen.dialback_errors);
+        assert!(
+            seen.stream_management
+                && seen.starttls
+                && seen.starttls_required
+                && seen.external()
+                && seen.dialback
+                && seen.dialback_errors
+        );
         assert_eq!((seen.stanza_bytes_max, seen.idle_seconds), (Some(262_144), Some(600)));
     }
 }

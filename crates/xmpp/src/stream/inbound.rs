@@ -18,7 +18,7 @@ use super::{
     failure::{Stage, StreamFailure},
     features::Offer,
     header::Header,
-    rules::{PairRules, Refusal, StreamLimits},
+    rules::{Extensions, PairRules, Refusal, StreamLimits},
     seed::StreamIds,
     stanzas::UnsentReason,
 };
@@ -40,6 +40,8 @@ pub struct InboundConfig {
     pub secret: Secret,
     /// Bounds.
     pub limits: StreamLimits,
+    /// What is spoken beyond the basics.
+    pub extensions: Extensions,
 }
 
 /// A stream whose connection the peer opened.
@@ -96,7 +98,7 @@ impl Inbound {
     /// A stream accepted `now`; `seed` is 32 random bytes, from which the stream ids are made.
     pub fn new(config: InboundConfig, seed: [u8; 32], now: Now) -> Self {
         Self {
-            core: Core::new(Direction::Inbound, config.limits, now),
+            core: Core::new(Direction::Inbound, config.limits, config.extensions, now),
             config,
             ids: StreamIds::new(seed),
             phase: Phase::Header,
@@ -131,6 +133,7 @@ impl Inbound {
             Input::PairRules(pair, answer) => self.judged(now, pair, answer),
             Input::DialbackVerdict(pair, verdict) if self.core.life == Life::Live => self.verified(pair, verdict),
             Input::KeyStatus(request, status) if self.core.life == Life::Live => self.key_status(request, status),
+            Input::Settled(stanzas) => self.core.settled(stanzas),
             Input::ProofOfLife(pair) => self.core.proof_of_life(now, pair),
             Input::DialbackVerdict(..) | Input::KeyStatus(..) => {}
             Input::Send(pair, stanzas) => {
@@ -189,7 +192,7 @@ impl Inbound {
                     let early = self.core.facts.authorised.is_empty() && !self.served_keys_only();
                     let stage = self.core.facts.stage;
                     let failure = early && self.core.life == Life::Live;
-                    self.core.closed_by_peer(failure.then_some(StreamFailure::PeerClosed(stage)));
+                    self.core.closed_by_peer(now, failure.then_some(StreamFailure::PeerClosed(stage)));
                 }
                 Err(failure) => self.fail(failure),
             }
@@ -202,7 +205,7 @@ impl Inbound {
             Some(Due::Close) => self.core.close(now),
             Some(Due::Silent) if self.served_keys_only() => self.core.close(now),
             Some(Due::Silent) => self.fail(StreamFailure::Timeout(self.core.facts.stage)),
-            Some(Due::Over) => self.core.closed(None),
+            Some(Due::Over) => self.core.over(),
         }
     }
 

@@ -43,6 +43,7 @@ pub(super) fn is_ping(stanza: &StanzaRef<'_>) -> bool {
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(super) enum Need {
     Ask,
+    AskAgain,
     Close,
     GiveUp,
 }
@@ -112,9 +113,12 @@ impl Core {
     /// Asks the peer whether it lives.
     pub(super) fn ask_for_life(&mut self, now: Now) {
         let Some(pair) = self.sending_pair().cloned() else { return };
+        self.liveness.asked(now);
+        if self.request_ack(now) {
+            return;
+        }
         let mut writer = XmlWriter::new();
         self.liveness.ping(&mut writer, &pair);
         self.write_bytes(writer.finish());
-        self.liveness.asked(now);
     }
 }

@@ -15,7 +15,7 @@ use super::{
     event::{Input, Output},
     facts::StreamFacts,
     failure::{Stage, StreamFailure},
-    rules::{PairRules, Refusal, StreamLimits},
+    rules::{Extensions, PairRules, Refusal, StreamLimits},
 };
 
 mod choice;
@@ -52,6 +52,8 @@ pub struct OutboundConfig {
     pub secret: Secret,
     /// Bounds.
     pub limits: StreamLimits,
+    /// What is spoken beyond the basics.
+    pub extensions: Extensions,
 }
 
 /// A stream whose connection we opened.
@@ -110,7 +112,7 @@ enum Ask {
 impl Outbound {
     /// A stream on a connection made `now`. It first asks for the pair's rules.
     pub fn new(config: OutboundConfig, now: Now) -> Self {
-        let mut core = Core::new(Direction::Outbound, config.limits, now);
+        let mut core = Core::new(Direction::Outbound, config.limits, config.extensions, now);
         let pair = config.purpose.pair().clone();
         core.facts.local = Some(pair.local.clone());
         core.facts.remote = Some(pair.remote.clone());
@@ -141,6 +143,7 @@ impl Outbound {
                 }
             }
             Input::PairRules(pair, answer) => self.judged(now, pair, answer),
+            Input::Settled(stanzas) => self.core.settled(stanzas),
             Input::ProofOfLife(pair) => self.core.proof_of_life(now, pair),
             Input::DialbackVerdict(..) | Input::KeyStatus(..) => {}
             Input::Close(None, _) => self.core.close(now),
@@ -148,7 +151,7 @@ impl Outbound {
             Input::Deadline => self.time(now),
             Input::Disconnected(text) => {
                 let failure = StreamFailure::Disconnected { stage: self.core.facts.stage, text: text.into() };
-                self.ended(failure);
+                self.ended(now, failure);
             }
         }
         self.read(now);
@@ -171,10 +174,15 @@ impl Outbound {
         self.core.deadline().into_iter().chain(keys).min()
     }
 
-    /// How many more bytes [`Input::Send`] should bring now; zero while no pair is authorised.
+    /// How many more bytes [`Input::Send`] should bring now; zero while no pair is authorised, or too
+    /// much is not acknowledged.
     pub fn room(&self) -> usize {
-        let open = self.core.life == Life::Live && !self.core.facts.authorised.is_empty();
-        if open { self.core.write_room() } else { 0 }
+        self.core.send_room()
+    }
+
+    /// Stanzas sent that the peer has not acknowledged; none if nothing is acknowledged on this stream, now or any more.
+    pub fn unacked(&self) -> Option<u64> {
+        self.core.sent.unacked()
     }
 
     /// What has happened so far.
@@ -188,18 +196,18 @@ impl Outbound {
                 Ok(None) => return,
                 Ok(Some(Read::Header(batch))) => self.header(now, &batch),
                 Ok(Some(Read::Elements(batch, index))) => self.elements(now, batch, index),
-                Ok(Some(Read::Close)) => self.ended(StreamFailure::PeerClosed(self.core.facts.stage)),
+                Ok(Some(Read::Close)) => self.ended(now, StreamFailure::PeerClosed(self.core.facts.stage)),
                 Err(failure) => self.fail(failure),
             }
         }
     }
 
     /// The peer has ended the stream, in an orderly way or not.
-    fn ended(&mut self, failure: StreamFailure) {
+    fn ended(&mut self, now: Now, failure: StreamFailure) {
         let stage = self.core.facts.stage;
         let orderly = matches!(failure, StreamFailure::PeerClosed(_)) && stage == Stage::Open;
         if orderly || self.core.life != Life::Live {
-            return self.core.closed_by_peer(None);
+            return self.core.closed_by_peer(now, None);
         }
         // A peer that refused EXTERNAL and then hangs up may still take dialback on a connection without SASL.
         let failure = match std::mem::replace(&mut self.sasl, Sasl::Fresh) {
@@ -208,7 +216,7 @@ impl Outbound {
             }
             _ => failure,
         };
-        self.core.closed_by_peer(Some(failure));
+        self.core.closed_by_peer(now, Some(failure));
     }
 
     fn time(&mut self, now: Now) {
@@ -219,7 +227,7 @@ impl Outbound {
             None => {}
             Some(Due::Close) => self.core.close(now),
             Some(Due::Silent) => self.fail(StreamFailure::Timeout(self.core.facts.stage)),
-            Some(Due::Over) => self.core.closed(None),
+            Some(Due::Over) => self.core.over(),
         }
     }
 
@@ -264,7 +272,12 @@ impl Outbound {
                 let certificate = self.core.certificate(&rules, &pair.remote);
                 if rules.permit(method, self.core.facts_tls_up(), certificate) {
                     self.phase = Phase::Elements;
-                    return self.core.authorise(now, pair, method);
+                    self.core.authorise(now, pair, method);
+                    let offered = self.core.facts.features.as_ref().is_some_and(|seen| seen.stream_management);
+                    if offered && self.config.extensions.stream_management {
+                        self.core.enable_management();
+                    }
+                    return;
                 }
                 StreamFailure::MethodNotPermitted(method)
             }

@@ -33,6 +33,7 @@ impl Core {
         if keep_alive::is_answer(stanza) {
             self.pass(now, batch, *run, index);
             *run = index + 1;
+            self.received.consume();
             if let Some(spelled) = &self.last {
                 let proof = Output::ProofOfLife(spelled.pair.clone());
                 self.emit(proof);
@@ -50,6 +51,7 @@ impl Core {
         if !ping {
             self.stanza_seen(now);
         }
+        self.received.pass(end - first);
         self.emit(output);
     }
 

@@ -107,6 +107,13 @@ impl Refusal {
     }
 }
 
+/// Extensions that may be switched off.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub struct Extensions {
+    /// Stream management (XEP-0198): stanzas are acknowledged when they are settled.
+    pub stream_management: bool,
+}
+
 /// Numbers that bound one stream; the gateway-wide settings.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct StreamLimits {
@@ -126,6 +133,8 @@ pub struct StreamLimits {
     pub stanza_bytes_max: usize,
     /// Pairs of one stream, authorised or being authorised.
     pub pairs_max: usize,
+    /// Stanzas sent without acknowledgement before `room` is zero, where the peer acknowledges.
+    pub unacked_max: usize,
     /// Bytes waiting to be written before `room` is zero.
     pub write_bytes_max: usize,
 }
@@ -142,6 +151,7 @@ impl Default for StreamLimits {
             unauthenticated_bytes_max: 8_192,
             stanza_bytes_max: 262_144,
             pairs_max: 64,
+            unacked_max: 500,
             write_bytes_max: 256 << 10,
         }
     }

@@ -18,8 +18,8 @@ use xmpp::{
         build::{Head, iq_result},
     },
     stream::{
-        Anomaly, DialbackVerdict, Inbound, InboundConfig, Input, KeyStatus, Outbound, OutboundConfig, Output,
-        PairRules, Purpose, Refusal, Secret, Stanzas, StreamFailure, StreamLimits, VerifyRequest,
+        Anomaly, DialbackVerdict, Extensions, Inbound, InboundConfig, Input, KeyStatus, Outbound, OutboundConfig,
+        Output, PairRules, Purpose, Refusal, Secret, Stanzas, StreamFailure, StreamLimits, VerifyRequest,
     },
     xml::Batch,
 };
@@ -123,6 +123,9 @@ pub(crate) struct End {
     pub(crate) anomalies: Vec<Anomaly>,
     pub(crate) closed: Option<Option<StreamFailure>>,
     pub(crate) unsent: usize,
+    /// Stanzas that the peer acknowledged, and those that it never will.
+    pub(crate) acked: usize,
+    pub(crate) unknown: usize,
     /// Answers to our pings that came here.
     pub(crate) proofs: usize,
     pub(crate) pair_failures: Vec<(DomainPair, StreamFailure)>,
@@ -147,6 +150,7 @@ pub(crate) struct Pair {
     pub(crate) servers: [Server; 2],
     pub(crate) now: Now,
     pub(crate) limits: StreamLimits,
+    pub(crate) extensions: Extensions,
     /// How many bytes one read brings.
     pub(crate) chunk: usize,
     connections: Vec<Connection>,
@@ -160,7 +164,14 @@ pub(crate) const ACCEPTOR: usize = 1;
 impl Pair {
     pub(crate) fn new(a: Server, b: Server) -> Self {
         let limits = StreamLimits::default();
-        Self { servers: [a, b], now: start(), limits, chunk: usize::MAX, connections: Vec::new() }
+        Self {
+            servers: [a, b],
+            now: start(),
+            limits,
+            extensions: Extensions::default(),
+            chunk: usize::MAX,
+            connections: Vec::new(),
+        }
     }
 
     /// Server `from` opens a connection for stanzas to the other one.
@@ -171,10 +182,17 @@ impl Pair {
 
     pub(crate) fn open(&mut self, from: usize, purpose: Purpose, sasl: bool) -> usize {
         let secret = self.servers[from].secret.clone();
-        let opener = Outbound::new(OutboundConfig { purpose, sasl, secret, limits: self.limits }, self.now);
+        let opener = Outbound::new(
+            OutboundConfig { purpose, sasl, secret, limits: self.limits, extensions: self.extensions },
+            self.now,
+        );
         let (secret, tls_available) = (self.servers[1 - from].secret.clone(), self.servers[1 - from].tls_available);
         let seed = [self.connections.len() as u8; 32];
-        let acceptor = Inbound::new(InboundConfig { tls_available, secret, limits: self.limits }, seed, self.now);
+        let acceptor = Inbound::new(
+            InboundConfig { tls_available, secret, limits: self.limits, extensions: self.extensions },
+            seed,
+            self.now,
+        );
         self.connections.push(Connection {
             machines: [Machine::Out(Box::new(opener)), Machine::In(Box::new(acceptor))],
             servers: [from, 1 - from],
@@ -315,6 +333,8 @@ impl Pair {
                 end.proofs += 1;
                 self.prove(us, &pair);
             }
+            Output::Acked(stanzas) => end.acked += stanzas,
+            Output::DeliveryUnknown(stanzas) => end.unknown += stanzas,
             Output::Unsent(..) => end.unsent += 1,
             Output::Verdict(request, verdict) => {
                 let asker = end.asked_by.take().expect("a verification stream was asked for");

@@ -3,7 +3,7 @@
 use bytes::{Bytes, BytesMut};
 use lexicon::{CertificateFault, Domain, Method, MethodSet, Now};
 use xmpp::stream::{
-    Inbound, InboundConfig, Input, Outbound, OutboundConfig, Output, PairRules, Purpose, Refusal, Secret,
+    Extensions, Inbound, InboundConfig, Input, Outbound, OutboundConfig, Output, PairRules, Purpose, Refusal, Secret,
     StreamFailure, StreamLimits, TlsUse,
 };
 
@@ -52,7 +52,16 @@ impl Script {
     }
 
     pub(crate) fn inbound_within(answer: Result<PairRules, Refusal>, limits: StreamLimits) -> Self {
-        let config = InboundConfig { tls_available: true, secret: Secret::new("s3cr3tf0rd14lb4ck"), limits };
+        Self::inbound_with(answer, limits, Extensions::default())
+    }
+
+    pub(crate) fn inbound_with(
+        answer: Result<PairRules, Refusal>,
+        limits: StreamLimits,
+        extensions: Extensions,
+    ) -> Self {
+        let config =
+            InboundConfig { tls_available: true, secret: Secret::new("s3cr3tf0rd14lb4ck"), limits, extensions };
         let now = start();
         Self::new(Machine::In(Box::new(Inbound::new(config, [7; 32], now))), now, answer)
     }
@@ -62,8 +71,17 @@ impl Script {
     }
 
     pub(crate) fn outbound_for(answer: Result<PairRules, Refusal>, purpose: Purpose, sasl: bool) -> Self {
+        Self::outbound_with(answer, purpose, sasl, Extensions::default())
+    }
+
+    pub(crate) fn outbound_with(
+        answer: Result<PairRules, Refusal>,
+        purpose: Purpose,
+        sasl: bool,
+        extensions: Extensions,
+    ) -> Self {
         let secret = Secret::new("s3cr3tf0rd14lb4ck");
-        let config = OutboundConfig { purpose, sasl, secret, limits: StreamLimits::default() };
+        let config = OutboundConfig { purpose, sasl, secret, limits: StreamLimits::default(), extensions };
         let now = start();
         let mut script = Self::new(Machine::Out(Box::new(Outbound::new(config, now))), now, answer);
         script.take();
@@ -190,6 +208,14 @@ impl Script {
         match &self.machine {
             Machine::In(machine) => machine.room(),
             Machine::Out(machine) => machine.room(),
+        }
+    }
+
+    /// Stanzas sent by an outbound stream and not acknowledged.
+    pub(crate) fn unacked(&self) -> Option<u64> {
+        match &self.machine {
+            Machine::In(_) => None,
+            Machine::Out(machine) => machine.unacked(),
         }
     }
 

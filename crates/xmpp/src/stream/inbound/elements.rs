@@ -27,7 +27,7 @@ impl Inbound {
             } else {
                 self.core.pass(now, &batch, run, index);
                 run = index + 1;
-                self.element(element);
+                self.element(now, element);
                 if self.core.life == Life::Closed || self.core.handshake || self.phase == Phase::Header {
                     return;
                 }
@@ -39,17 +39,26 @@ impl Inbound {
         self.core.pass(now, &batch, run, batch.len());
     }
 
-    fn element(&mut self, element: ElementRef<'_>) {
+    fn element(&mut self, now: Now, element: ElementRef<'_>) {
         if element.is("error", ns::STREAM) {
             let error = error::read(element);
             self.core.facts.peer_error = Some(error.clone());
             let stage = self.core.facts.stage;
-            return self.core.closed_by_peer(Some(StreamFailure::PeerError { error, stage }));
+            return self.core.closed_by_peer(now, Some(StreamFailure::PeerError { error, stage }));
+        }
+        if self.core.life == Life::Closed {
+            return;
+        }
+        let starttls_first = self.offer.starttls == Some(true);
+        if self.core.is_management(element) && !starttls_first {
+            if let Err(failure) = self.core.management_element(now, element) {
+                self.fail(failure);
+            }
+            return;
         }
         if self.core.life != Life::Live {
             return;
         }
-        let starttls_first = self.offer.starttls == Some(true);
         match element.namespace() {
             ns::TLS if element.name() == "starttls" => self.starttls(),
             ns::SASL => self.sasl_element(element),

@@ -118,7 +118,7 @@ impl Inbound {
         // Where nothing can be authorised in plaintext, TLS is required whatever the setting is called.
         let starttls = starttls.then_some(!dialback);
         let limits = dialback.then(|| self.limits());
-        Ok(Offer { starttls, external: false, dialback, limits })
+        Ok(Offer { starttls, dialback, limits, ..Offer::default() })
     }
 
     fn offer_in_tls(&mut self, pair: &DomainPair, rules: &PairRules) -> Result<Offer, StreamFailure> {
@@ -132,7 +132,10 @@ impl Inbound {
         let limits = Some(self.limits());
         if self.sasl == Sasl::Done {
             return match rules.permit(Method::SaslOverTls, true, certificate) {
-                true => Ok(Offer { starttls: None, external: false, dialback, limits }),
+                true => {
+                    let stream_management = self.config.extensions.stream_management;
+                    Ok(Offer { dialback, stream_management, limits, ..Offer::default() })
+                }
                 false => Err(StreamFailure::MethodNotPermitted(Method::SaslOverTls)),
             };
         }
@@ -144,7 +147,7 @@ impl Inbound {
                 _ => StreamFailure::MethodNotPermitted(Method::TlsDialback),
             });
         }
-        Ok(Offer { starttls: None, external, dialback, limits })
+        Ok(Offer { external, dialback, limits, ..Offer::default() })
     }
 
     fn limits(&self) -> (usize, u64) {

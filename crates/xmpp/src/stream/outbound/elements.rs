@@ -34,7 +34,13 @@ impl Outbound {
             let error = error::read(element);
             self.core.facts.peer_error = Some(error.clone());
             let stage = self.core.facts.stage;
-            return self.ended(StreamFailure::PeerError { error, stage });
+            return self.ended(now, StreamFailure::PeerError { error, stage });
+        }
+        if self.core.is_management(element) && self.core.life != Life::Closed && self.phase == Phase::Elements {
+            if let Err(failure) = self.core.management_element(now, element) {
+                self.fail(failure);
+            }
+            return;
         }
         if self.core.life != Life::Live {
             return;

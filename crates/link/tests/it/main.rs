@@ -1,9 +1,7 @@
 //! The contract of the link, run against every implementation.
-#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+#![expect(clippy::unwrap_used, reason = "a test whose surroundings fail has failed")]
 
 mod event;
-
-#![expect(clippy::unwrap_used, reason = "a test whose surroundings fail has failed")]
 
 use std::time::{Duration, Instant};
 

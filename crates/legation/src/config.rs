@@ -51,6 +51,8 @@ pub struct Config {
 pub struct XmppConfig {
     /// TCP addresses; none: partners cannot dial us.
     pub listen: Vec<SocketAddr>,
+    /// TCP addresses for direct TLS (XEP-0368); none: it is not offered.
+    pub listen_tls: Vec<SocketAddr>,
     /// Ours; the first is shown when no other fits.
     pub certificates: Vec<CertificateFiles>,
 }
@@ -144,6 +146,7 @@ impl Config {
             data_dir,
             xmpp: XmppConfig {
                 listen: vec![SocketAddr::from((Ipv6Addr::UNSPECIFIED, 5269))],
+                listen_tls: Vec::new(),
                 certificates: Vec::new(),
             },
             sip: SipConfig { udp: vec![sip], tcp: vec![sip] },

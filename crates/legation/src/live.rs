@@ -37,6 +37,7 @@ impl Live {
             address: admin_socket.to_string_lossy().into_owned(),
         };
         let mut listeners = of("xmpp", "tcp", proxy.addresses());
+        listeners.extend(of("xmpp", "tls", proxy.addresses_tls()));
         listeners.extend(of("sip", "udp", gateway.sip_udp()));
         listeners.extend(of("sip", "tcp", gateway.sip_tcp()));
         listeners.push(api);

@@ -28,6 +28,8 @@ pub struct Running {
 pub struct Addresses {
     /// By partners' servers.
     pub xmpp: Vec<SocketAddr>,
+    /// By partners' servers, with direct TLS.
+    pub xmpp_tls: Vec<SocketAddr>,
     /// By SIP endpoints over UDP.
     pub sip_udp: Vec<SocketAddr>,
     /// By SIP endpoints over TCP.
@@ -80,6 +82,7 @@ async fn start_roles(config: Config, store: &Store) -> Result<Running, StartErro
     let (edge_end, inside_end) = link::local(LINK_ENVELOPES_MAX);
     let edge = proxy::ProxyConfig {
         listen: config.xmpp.listen.clone(),
+        listen_tls: config.xmpp.listen_tls.clone(),
         certificates: config.xmpp.certificates.clone(),
         dns: config.dns.clone(),
     };
@@ -101,6 +104,7 @@ impl Running {
     pub fn addresses(&self) -> Addresses {
         Addresses {
             xmpp: self.proxy.addresses().to_vec(),
+            xmpp_tls: self.proxy.addresses_tls().to_vec(),
             sip_udp: self.gateway.sip_udp().to_vec(),
             sip_tcp: self.gateway.sip_tcp().to_vec(),
             admin_socket: self.panel.path().to_owned(),

@@ -1,8 +1,7 @@
 //! Opening a TCP connection to the first of several addresses that answers (RFC 8305 §4–5).
 //!
-//! Addresses keep the order that DNS gave them, with the families interleaved; a new attempt starts every 250 ms, or at
-//! once when the newest one fails. The first connection made wins and the others are dropped. All of it is bounded by
-//! one timeout.
+//! Addresses are tried in the order given, which [`crate::dns`] made; a new attempt starts every 250 ms, or at once when
+//! the newest one fails. The first connection made wins and the others are dropped. All of it is bounded by one timeout.
 
 use std::{fmt, io, net::SocketAddr, time::Duration};
 
@@ -21,7 +20,8 @@ pub const ADDRESSES_MAX: usize = 16;
 /// Connects to the first of `addresses` that answers within `timeout`.
 pub async fn dial(addresses: &[SocketAddr], timeout: Duration) -> Result<(TcpStream, SocketAddr), DialError> {
     let deadline = Instant::now() + timeout;
-    let mut waiting = interleave(addresses).into_iter();
+    let addresses = &addresses[..addresses.len().min(ADDRESSES_MAX)];
+    let mut waiting = addresses.iter().copied();
     let mut attempts = JoinSet::new();
     let mut failures = Vec::new();
     let mut next_attempt = Instant::now();
@@ -56,7 +56,7 @@ pub async fn dial(addresses: &[SocketAddr], timeout: Duration) -> Result<(TcpStr
 /// The addresses tried or still to be tried that have not failed by themselves.
 fn pending(addresses: &[SocketAddr], failures: &[(SocketAddr, DialFailure)]) -> Vec<(SocketAddr, DialFailure)> {
     let failed = |address: &SocketAddr| failures.iter().any(|(tried, _)| tried == address);
-    interleave(addresses).into_iter().filter(|a| !failed(a)).map(|a| (a, DialFailure::TimedOut)).collect()
+    addresses.iter().copied().filter(|a| !failed(a)).map(|a| (a, DialFailure::TimedOut)).collect()
 }
 
 async fn connect(address: SocketAddr) -> io::Result<TcpStream> {
@@ -64,21 +64,6 @@ async fn connect(address: SocketAddr) -> io::Result<TcpStream> {
     socket.set_keepalive(true)?;
     socket.set_nodelay(true)?;
     socket.connect(address).await
-}
-
-/// RFC 8305 §4: the family of the first address leads, then the families take turns.
-fn interleave(addresses: &[SocketAddr]) -> Vec<SocketAddr> {
-    let Some(first) = addresses.first() else { return Vec::new() };
-    let (leading, other): (Vec<_>, Vec<_>) =
-        addresses.iter().copied().partition(|a: &SocketAddr| a.is_ipv4() == first.is_ipv4());
-    let (mut leading, mut other) = (leading.into_iter(), other.into_iter());
-    let mut ordered = Vec::with_capacity(addresses.len());
-    while ordered.len() < addresses.len() {
-        ordered.extend(leading.next());
-        ordered.extend(other.next());
-    }
-    ordered.truncate(ADDRESSES_MAX);
-    ordered
 }
 
 /// No address could be connected to; what each said, in the order of failing. Empty when there was no address.
@@ -157,13 +142,6 @@ mod tests {
 
     fn address(text: &str) -> SocketAddr {
         text.parse().unwrap()
-    }
-
-    #[test]
-    fn families_take_turns_and_keep_their_order() {
-        let given = ["[2001:db8::1]:1", "[2001:db8::2]:1", "192.0.2.1:1", "[2001:db8::3]:1"].map(address);
-        let ordered = ["[2001:db8::1]:1", "192.0.2.1:1", "[2001:db8::2]:1", "[2001:db8::3]:1"].map(address);
-        assert_eq!(interleave(&given), ordered);
     }
 
     #[tokio::test]

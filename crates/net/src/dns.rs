@@ -1,31 +1,41 @@
-//! Where a domain's XMPP server is (RFC 6120 §3.2, RFC 2782).
+//! Where a domain's XMPP server is (RFC 6120 §3.2, RFC 2782, XEP-0368).
 //!
-//! SRV `_xmpp-server._tcp` first. Three results are kept apart: there are records (their order is [`order`]'s, and no
-//! fallback follows when all their targets fail), there are none (then the domain's own addresses at port 5269), or the
-//! question failed. A failed question is never "no records": a broken name server must not send us elsewhere. The only
-//! target "." says that the service is not offered.
+//! SRV `_xmpps-server._tcp` (direct TLS) and `_xmpp-server._tcp` (STARTTLS) are asked for at the same time and make one
+//! list by priority and weight; each target keeps its kind. Three results are kept apart: there are records (no fallback
+//! follows when all their targets fail), there are none of either kind (then the domain's own addresses at port 5269), or
+//! a question failed. A failed question is never "no records": a broken name server must not send us elsewhere. The only
+//! target "." says that the kind is not offered; it forbids the fallback too.
 //!
-//! Static overrides stand in the place of SRV. Left out: direct TLS records, DNSSEC, TLSA.
+//! Static overrides stand in the place of SRV. Everything is bounded: targets of a domain, addresses of a target, answers
+//! kept and how long. Left out: DNSSEC, TLSA.
 
+mod error;
 mod order;
+mod published;
+mod target;
 
 use std::{
     collections::BTreeMap,
     fmt,
     net::{IpAddr, SocketAddr},
-    str::FromStr,
     time::Duration,
 };
 
 use hickory_resolver::{
     TokioResolver,
-    config::{LookupIpStrategy, NameServerConfig, ResolveHosts, ResolverConfig},
-    net::{DnsError as WireError, NetError, runtime::TokioRuntimeProvider},
-    proto::rr::{Name, RData},
+    config::{NameServerConfig, ResolveHosts, ResolverConfig},
+    net::runtime::TokioRuntimeProvider,
+    proto::rr::{Name, RData, RecordType},
 };
 use lexicon::Domain;
+use tokio::task::JoinSet;
 
+use error::absence;
+use published::{Published, merge};
+
+pub use error::{DnsError, NoAnswer, Question};
 pub use order::{Service, order};
+pub use target::{Endpoint, Kind, Target, TargetError};
 
 /// RFC 6120 §14.7: the port of `xmpp-server`.
 pub const XMPP_SERVER_PORT: u16 = 5269;
@@ -33,54 +43,18 @@ pub const XMPP_SERVER_PORT: u16 = 5269;
 /// Targets of one domain that are looked at.
 const TARGETS_MAX: usize = 8;
 
-/// A host, by name or address, and a port.
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub struct Target {
-    /// A-labels without a trailing dot, or an IP address.
-    pub host: String,
-    /// The TCP port.
-    pub port: u16,
-}
+/// Addresses of one target that are looked at.
+const ADDRESSES_PER_TARGET_MAX: usize = 8;
 
-impl fmt::Display for Target {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.host.parse() {
-            Ok(ip) => SocketAddr::new(ip, self.port).fmt(f),
-            Err(_) => write!(f, "{}:{}", self.host, self.port),
-        }
-    }
-}
+/// Answers that are kept.
+const CACHE_ANSWERS_MAX: u64 = 1024;
 
-/// A text is not `host` or `host:port`.
-#[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
-#[error(
-    "this is not a host with an optional port (examples: xmpp.fabrikam.example, 192.0.2.1:5269, [2001:db8::1]:5269)"
-)]
-pub struct TargetError;
+/// How long an answer is kept at most, whatever its TTL.
+const POSITIVE_TTL_MAX: Duration = Duration::from_secs(3600);
 
-/// `host`, `host:port`, `[v6]:port`; the port is 5269 when none is given.
-impl FromStr for Target {
-    type Err = TargetError;
-
-    fn from_str(text: &str) -> Result<Self, TargetError> {
-        if let Ok(address) = text.parse::<SocketAddr>() {
-            return Ok(Self { host: address.ip().to_string(), port: address.port() });
-        }
-        let bare = text.strip_prefix('[').and_then(|text| text.strip_suffix(']')).unwrap_or(text);
-        if let Ok(ip) = bare.parse::<IpAddr>() {
-            return Ok(Self { host: ip.to_string(), port: XMPP_SERVER_PORT });
-        }
-        let (host, port) = match text.rsplit_once(':') {
-            Some((host, port)) => (host, port.parse().map_err(|_| TargetError)?),
-            None => (text, XMPP_SERVER_PORT),
-        };
-        let host = Domain::parse(host).map_err(|_| TargetError)?;
-        if port == 0 {
-            return Err(TargetError);
-        }
-        Ok(Self { host: host.as_ascii().to_owned(), port })
-    }
-}
+/// How long the absence of records is kept at most (RFC 2308 §5 proposes up to three hours; a partner that has just
+/// published its records should not wait for that).
+const NEGATIVE_TTL_MAX: Duration = Duration::from_secs(300);
 
 /// Whom to ask, and what not to ask.
 #[derive(Clone, Debug, Default)]
@@ -88,7 +62,7 @@ pub struct DnsConfig {
     /// Name servers, each asked by UDP and, when an answer is too long, by TCP. None: those of the operating system.
     pub name_servers: Vec<SocketAddr>,
     /// Domains whose targets are known without asking. A target that is named itself here has the addresses listed for
-    /// it, with the port of the target.
+    /// it, with the port and kind of the target.
     pub overrides: BTreeMap<Domain, Vec<Target>>,
     /// How long one question to one server may take; zero: 3 s. Every question is tried twice.
     pub timeout: Duration,
@@ -121,7 +95,9 @@ impl Resolver {
         let options = builder.options_mut();
         options.timeout = if config.timeout.is_zero() { Duration::from_secs(3) } else { config.timeout };
         options.attempts = 2;
-        options.ip_strategy = LookupIpStrategy::Ipv6AndIpv4;
+        options.cache_size = CACHE_ANSWERS_MAX;
+        options.positive_max_ttl = Some(POSITIVE_TTL_MAX);
+        options.negative_max_ttl = Some(NEGATIVE_TTL_MAX);
         let client = builder.build().map_err(|error| ResolverError(error.to_string()))?;
         Ok(Self { client, overrides: config.overrides })
     }
@@ -132,93 +108,161 @@ impl Resolver {
         domain: &Domain,
         random: &mut (dyn FnMut() -> u32 + Send),
     ) -> Result<Vec<Target>, DnsError> {
-        if let Some(targets) = self.overrides.get(domain) {
-            return Ok(targets.clone());
-        }
-        match self.services(domain).await? {
-            Some(services) => {
-                let offered: Vec<_> = services.into_iter().filter(|service| !service.target.host.is_empty()).collect();
-                if offered.is_empty() {
-                    return Err(DnsError::NoService);
-                }
-                let mut targets = order(offered, random);
-                targets.truncate(TARGETS_MAX);
-                Ok(targets)
-            }
-            None => Ok(vec![Target { host: domain.as_ascii().to_owned(), port: XMPP_SERVER_PORT }]),
-        }
+        Ok(self.discover(domain, random).await?.0)
     }
 
-    /// The addresses of `target`; an IP address is its own.
-    pub async fn addresses(&self, target: &Target) -> Result<Vec<SocketAddr>, DnsError> {
-        if let Ok(ip) = target.host.parse::<IpAddr>() {
-            return Ok(vec![SocketAddr::new(ip, target.port)]);
+    /// The targets, and whether they are named by anybody or only the domain itself.
+    async fn discover(
+        &self,
+        domain: &Domain,
+        random: &mut (dyn FnMut() -> u32 + Send),
+    ) -> Result<(Vec<Target>, bool), DnsError> {
+        if let Some(targets) = self.overrides.get(domain) {
+            return Ok((targets.clone(), true));
         }
-        if let Some(known) = Domain::parse(&target.host).ok().and_then(|host| self.overrides.get(&host)) {
-            let addresses = known.iter().filter_map(|known| known.host.parse().ok());
-            return Ok(addresses.map(|ip| SocketAddr::new(ip, target.port)).collect());
-        }
-        let found = self.client.lookup_ip(name(&target.host)?).await.map_err(|error| failure(&error))?;
-        let addresses: Vec<_> = found.iter().map(|ip| SocketAddr::new(ip, target.port)).collect();
-        if addresses.is_empty() { Err(DnsError::NotFound) } else { Ok(addresses) }
+        let asked = tokio::join!(self.services(domain, Kind::DirectTls), self.services(domain, Kind::Starttls));
+        let Some(services) = merge(asked.0, asked.1)? else {
+            let host = domain.as_ascii().to_owned();
+            return Ok((vec![Target { host, port: XMPP_SERVER_PORT, kind: Kind::Starttls }], false));
+        };
+        let mut targets = order(services, random);
+        targets.truncate(TARGETS_MAX);
+        Ok((targets, true))
     }
 
     /// The addresses to dial for `domain`, best first: of `via` when it is given (a partner's proxy FQDN), else of the
-    /// domain's targets. Addresses that are not permitted are left out; when only such are found, that is the error.
+    /// domain's targets. Inside a target the address families take turns. Addresses that are not permitted are left
+    /// out; when only such are found, that is the error.
     pub async fn locate(
         &self,
         domain: &Domain,
         via: Option<&Target>,
         permits: &(dyn Fn(IpAddr) -> bool + Sync),
         random: &mut (dyn FnMut() -> u32 + Send),
-    ) -> Result<Vec<SocketAddr>, DnsError> {
-        let targets = match via {
-            Some(target) => vec![target.clone()],
-            None => self.targets(domain, random).await?,
+    ) -> Result<Vec<Endpoint>, DnsError> {
+        let (targets, named) = match via {
+            Some(target) => (vec![target.clone()], true),
+            None => self.discover(domain, random).await?,
         };
-        let (mut addresses, mut refused, mut failed) = (Vec::new(), None, None);
-        for target in &targets {
-            match self.addresses(target).await {
-                Ok(found) => {
-                    let (permitted, others): (Vec<_>, Vec<_>) = found.into_iter().partition(|a| permits(a.ip()));
-                    refused = refused.or(others.first().copied());
-                    addresses.extend(permitted);
+        let (mut endpoints, mut refused, mut failed) = (Vec::<Endpoint>::new(), None, None);
+        for (target, found) in targets.iter().zip(self.all_addresses(&targets).await) {
+            let addresses = match found {
+                Ok(addresses) => addresses,
+                Err(error @ DnsError::Failed { .. }) => {
+                    failed = Some(error);
+                    continue;
                 }
-                Err(error @ DnsError::Failed(_)) => failed = Some(error),
-                Err(error) => failed = failed.or(Some(error)),
+                Err(error) => {
+                    failed = failed.or(Some(error));
+                    continue;
+                }
+            };
+            let (mut permitted, others): (Vec<_>, Vec<_>) = addresses.into_iter().partition(|ip| permits(*ip));
+            refused = refused.or(others.first().copied());
+            permitted.truncate(ADDRESSES_PER_TARGET_MAX);
+            for ip in interleave(permitted) {
+                let endpoint = Endpoint { address: SocketAddr::new(ip, target.port), kind: target.kind };
+                // An address counts once, with the kind of its first record.
+                if !endpoints.iter().any(|known| known.address == endpoint.address) {
+                    endpoints.push(endpoint);
+                }
             }
         }
-        if !addresses.is_empty() {
-            return Ok(addresses);
+        if !endpoints.is_empty() {
+            return Ok(endpoints);
         }
-        match refused {
-            Some(address) => Err(DnsError::Private(address.ip())),
-            None => Err(failed.unwrap_or(DnsError::NotFound)),
-        }
+        Err(match (refused, failed) {
+            (Some(ip), _) => DnsError::Private(ip),
+            (None, Some(DnsError::NoAddress(_))) if !named => DnsError::NotFound,
+            (None, failed) => failed.unwrap_or(DnsError::NotFound),
+        })
     }
 
-    /// The SRV records; `None` when there are none. An empty host is the target ".".
-    async fn services(&self, domain: &Domain) -> Result<Option<Vec<Service>>, DnsError> {
-        let question = name(&format!("_xmpp-server._tcp.{}", domain.as_ascii()))?;
-        let answer = match self.client.srv_lookup(question).await {
-            Ok(answer) => answer,
-            Err(error) if error.is_no_records_found() => return Ok(None),
-            Err(error) => return Err(failure(&error)),
-        };
-        let services: Vec<_> = answer
-            .answers()
-            .iter()
-            .filter_map(|record| match &record.data {
-                RData::SRV(srv) => Some(Service {
-                    priority: srv.priority,
-                    weight: srv.weight,
-                    target: Target { host: host(&srv.target), port: srv.port },
-                }),
-                _ => None,
-            })
-            .collect();
-        Ok((!services.is_empty()).then_some(services))
+    /// The addresses of each target, asked for at the same time.
+    async fn all_addresses(&self, targets: &[Target]) -> Vec<Result<Vec<IpAddr>, DnsError>> {
+        let mut questions = JoinSet::new();
+        let mut found: Vec<_> = targets.iter().map(|target| Err(DnsError::NoAddress(target.host.clone()))).collect();
+        for (index, target) in targets.iter().enumerate() {
+            match self.known_addresses(target) {
+                Some(known) if known.is_empty() => {}
+                Some(known) => found[index] = Ok(known),
+                None => {
+                    let (client, host) = (self.client.clone(), target.host.clone());
+                    questions.spawn(async move { (index, addresses(&client, &host).await) });
+                }
+            }
+        }
+        while let Some(answer) = questions.join_next().await {
+            if let Ok((index, answer)) = answer {
+                found[index] = answer;
+            }
+        }
+        found
     }
+
+    /// Of an IP address, itself; of a host in the overrides, what they say.
+    fn known_addresses(&self, target: &Target) -> Option<Vec<IpAddr>> {
+        if let Ok(ip) = target.host.parse() {
+            return Some(vec![ip]);
+        }
+        let known = self.overrides.get(&Domain::parse(&target.host).ok()?)?;
+        Some(known.iter().filter_map(|known| known.host.parse().ok()).collect())
+    }
+
+    async fn services(&self, domain: &Domain, kind: Kind) -> Result<Published, DnsError> {
+        let failed = |reason| DnsError::Failed { question: Question::Services(kind), reason };
+        // The labels of a very long domain leave no room for those of the service: there can be no such record.
+        let Some(question) = name(&format!("{}.{}", kind.service(), domain.as_ascii())) else {
+            return Ok(Published::Absent);
+        };
+        let answer = match self.client.lookup(question, RecordType::SRV).await {
+            Ok(answer) => answer,
+            Err(error) => return absence(&error).map(|()| Published::Absent).map_err(failed),
+        };
+        let services = answer.answers().iter().filter_map(|record| match &record.data {
+            RData::SRV(srv) => Some(Service {
+                priority: srv.priority,
+                weight: srv.weight,
+                target: Target { host: host(&srv.target), port: srv.port, kind },
+            }),
+            _ => None,
+        });
+        Ok(Published::of(services.collect()))
+    }
+}
+
+/// The addresses of `host`, of both families. An answer for one family is enough; a failure is told only without any.
+async fn addresses(client: &TokioResolver, host: &str) -> Result<Vec<IpAddr>, DnsError> {
+    let none = || DnsError::NoAddress(host.to_owned());
+    let failed = |reason| DnsError::Failed { question: Question::Addresses(host.to_owned()), reason };
+    let name = name(host).ok_or_else(none)?;
+    let asked = tokio::join!(client.lookup(name.clone(), RecordType::AAAA), client.lookup(name, RecordType::A));
+    let (mut found, mut failure) = (Vec::new(), None);
+    for answer in [asked.0, asked.1] {
+        match answer {
+            Ok(answer) => found.extend(answer.answers().iter().filter_map(|record| record.data.ip_addr())),
+            Err(error) => failure = failure.or(absence(&error).err()),
+        }
+    }
+    match failure {
+        _ if !found.is_empty() => Ok(found),
+        Some(reason) => Err(failed(reason)),
+        None => Err(none()),
+    }
+}
+
+/// RFC 8305 §4: the family of the first address leads, then the families take turns.
+fn interleave(addresses: Vec<IpAddr>) -> Vec<IpAddr> {
+    let Some(first) = addresses.first().copied() else { return addresses };
+    let count = addresses.len();
+    let (leading, other): (Vec<_>, Vec<_>) = addresses.into_iter().partition(|ip| ip.is_ipv4() == first.is_ipv4());
+    let (mut leading, mut other) = (leading.into_iter(), other.into_iter());
+    let mut ordered = Vec::with_capacity(count);
+    while ordered.len() < count {
+        ordered.extend(leading.next());
+        ordered.extend(other.next());
+    }
+    ordered
 }
 
 fn name_server(address: &SocketAddr) -> NameServerConfig {
@@ -229,8 +273,8 @@ fn name_server(address: &SocketAddr) -> NameServerConfig {
     server
 }
 
-fn name(host: &str) -> Result<Name, DnsError> {
-    Name::from_ascii(format!("{host}.")).map_err(|_| DnsError::NotFound)
+fn name(host: &str) -> Option<Name> {
+    Name::from_ascii(format!("{host}.")).ok()
 }
 
 fn host(name: &Name) -> String {
@@ -238,37 +282,10 @@ fn host(name: &Name) -> String {
     text.strip_suffix('.').map(str::to_owned).unwrap_or(text)
 }
 
-fn failure(error: &NetError) -> DnsError {
-    match error {
-        NetError::Dns(WireError::NoRecordsFound(_)) => DnsError::NotFound,
-        NetError::Dns(WireError::ResponseCode(code)) => DnsError::Failed(format!("the name server answered {code}")),
-        NetError::Timeout => DnsError::Failed("no name server answered in time".to_owned()),
-        NetError::NoConnections | NetError::Io(_) => DnsError::Failed("no name server can be reached".to_owned()),
-        other => DnsError::Failed(other.to_string()),
-    }
-}
-
 /// The operating system's configuration of name servers cannot be used.
 #[derive(Debug, thiserror::Error)]
 #[error("cannot use the system's name servers ({0}); configure name servers")]
 pub struct ResolverError(String);
-
-/// Why a domain's server is not found. Each text finishes the sentence "fabrikam.example: …".
-#[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
-pub enum DnsError {
-    /// Neither SRV nor address records: the domain has no server, or does not exist.
-    #[error("DNS knows no server for the domain")]
-    NotFound,
-    /// The SRV target is ".".
-    #[error("DNS says that the domain offers no XMPP federation (SRV target \".\")")]
-    NoService,
-    /// The question was not answered; trying again later may help.
-    #[error("the DNS lookup failed: {0}")]
-    Failed(String),
-    /// Only addresses that may not be dialled were found.
-    #[error("the address {0} may not be dialled (setting allow_private_targets)")]
-    Private(IpAddr),
-}
 
 #[cfg(test)]
 mod tests;

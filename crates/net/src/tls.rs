@@ -5,7 +5,8 @@
 //! roots and pins count, and the names are facts for `xmpp::identity`. A certificate of ours is chosen by SNI when we are
 //! dialled and by the local domain when we dial; a peer that shows none is met too.
 //!
-//! Left out: revocation, DANE, POSH. ALPN is not used: it belongs to direct TLS (XEP-0368), not to STARTTLS.
+//! Direct TLS (XEP-0368) is told apart from STARTTLS by ALPN: there `xmpp-server` is offered and, from a peer that uses
+//! ALPN at all, demanded. Left out: revocation, DANE, POSH.
 
 mod identity;
 mod names;
@@ -43,10 +44,14 @@ pub fn install_provider() {
     let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
 }
 
+/// The ALPN protocol of direct TLS between servers (XEP-0368 §7).
+const ALPN: &[u8] = b"xmpp-server";
+
 /// Our side of every handshake: certificates, versions, verifiers. Cheap to clone.
 #[derive(Clone)]
 pub struct Tls {
     by_sni: Arc<ServerConfig>,
+    direct: Arc<ServerConfig>,
     servers: Arc<[Arc<ServerConfig>]>,
     clients: Arc<[Arc<ClientConfig>]>,
     identities: Arc<Identities>,
@@ -58,11 +63,14 @@ impl Tls {
         let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
         let identities = Arc::new(identities);
         let by_sni = server_config(&provider, Arc::clone(&identities) as _)?;
+        let mut direct = ServerConfig::clone(&by_sni);
+        direct.alpn_protocols = vec![ALPN.to_vec()];
         let servers = (0..identities.len()).map(|i| server_config(&provider, identities.shown_by_server(i)));
         let servers = servers.collect::<Result<Vec<_>, _>>()?;
         let count = identities.len().max(1);
         let clients = (0..count).map(|i| client_config(&provider, &identities, i)).collect::<Result<Vec<_>, _>>()?;
-        Ok(Self { by_sni, servers: servers.into(), clients: clients.into(), identities })
+        let direct = Arc::new(direct);
+        Ok(Self { by_sni, direct, servers: servers.into(), clients: clients.into(), identities })
     }
 
     /// The certificates we show.
@@ -82,16 +90,44 @@ impl Tls {
         Secured::new(acceptor.accept(stream).await?.into())
     }
 
+    /// The handshake with a peer that opened the connection to a port for direct TLS (XEP-0368 §3). The certificate is the
+    /// one for its SNI, else the first. A peer that offers ALPN protocols without `xmpp-server` is refused with the
+    /// alert `no_application_protocol` (RFC 7301 §3.2); one that offers none is served.
+    pub async fn accept_direct<S>(&self, stream: S) -> Result<Secured<S>, TlsError>
+    where
+        S: AsyncRead + AsyncWrite + Unpin,
+    {
+        let acceptor = tokio_rustls::TlsAcceptor::from(Arc::clone(&self.direct));
+        Secured::new(acceptor.accept(stream).await?.into())
+    }
+
+    /// As [`connect`](Self::connect), with the ALPN protocol `xmpp-server` of direct TLS (XEP-0368 §3). A peer that
+    /// chooses none is accepted, since ALPN is only recommended.
+    pub async fn connect_direct<S>(&self, stream: S, local: &Domain, remote: &Domain) -> Result<Secured<S>, TlsError>
+    where
+        S: AsyncRead + AsyncWrite + Unpin,
+    {
+        let mut config = ClientConfig::clone(&self.clients[self.identities.position(local)]);
+        config.alpn_protocols = vec![ALPN.to_vec()];
+        connect(config.into(), stream, remote).await
+    }
+
     /// The handshake with a peer that we dialled: SNI names `remote`, the XMPP domain and not the host that was dialled
     /// (RFC 7590 §3.5); our certificate is the one for `local`.
     pub async fn connect<S>(&self, stream: S, local: &Domain, remote: &Domain) -> Result<Secured<S>, TlsError>
     where
         S: AsyncRead + AsyncWrite + Unpin,
     {
-        let name = ServerName::try_from(remote.as_ascii().to_owned()).map_err(|_| TlsError::NoSni)?;
-        let config = Arc::clone(&self.clients[self.identities.position(local)]);
-        Secured::new(tokio_rustls::TlsConnector::from(config).connect(name, stream).await?.into())
+        connect(Arc::clone(&self.clients[self.identities.position(local)]), stream, remote).await
     }
+}
+
+async fn connect<S>(config: Arc<ClientConfig>, stream: S, remote: &Domain) -> Result<Secured<S>, TlsError>
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+{
+    let name = ServerName::try_from(remote.as_ascii().to_owned()).map_err(|_| TlsError::NoSni)?;
+    Secured::new(tokio_rustls::TlsConnector::from(config).connect(name, stream).await?.into())
 }
 
 impl fmt::Debug for Tls {

@@ -2,7 +2,6 @@
 
 use std::{
     collections::BTreeMap,
-    net::SocketAddr,
     sync::{Arc, Mutex, PoisonError},
     time::{Duration, Instant},
 };
@@ -11,7 +10,7 @@ use arc_swap::ArcSwap;
 use lexicon::{CertificateFault, ChainVerdict, Direction, Domain, DomainPair, Method, Now};
 use link::Snapshots;
 use net::{
-    dns::{DnsError, Resolver, Target},
+    dns::{DnsError, Endpoint, Kind, Resolver, Target},
     tls::{PeerChain, Roots, Tls, judge},
 };
 use policy::{EdgeSnapshot, Partner, Requirement, Settings, TrustRoots, snapshot::PairRefusal};
@@ -170,13 +169,22 @@ impl Edge {
     }
 
     /// The addresses of the server for `remote`: of the partner's proxy FQDN when it has one, else by SRV.
-    pub(crate) async fn locate(&self, remote: &Domain) -> Result<Vec<SocketAddr>, DnsError> {
+    ///
+    /// XEP-0368 §3 lets us prefer a kind: a partner whose settings exclude TLS is not dialled with direct TLS if it
+    /// has anything else.
+    pub(crate) async fn locate(&self, remote: &Domain) -> Result<Vec<Endpoint>, DnsError> {
         let snapshot = self.snapshot();
         let partner = snapshot.partner_of(remote);
         let via = partner.and_then(|partner| partner.proxy_fqdn.as_ref());
-        let via = via.map(|fqdn| Target { host: fqdn.host.as_ascii().to_owned(), port: fqdn.port() });
+        let via =
+            via.map(|fqdn| Target { host: fqdn.host.as_ascii().to_owned(), port: fqdn.port(), kind: Kind::Starttls });
         let permits = |address| snapshot.settings().allow_private_targets.permits(address);
-        self.resolver.locate(remote, via.as_ref(), &permits, &mut net::entropy::number).await
+        let mut found = self.resolver.locate(remote, via.as_ref(), &permits, &mut net::entropy::number).await?;
+        let without_tls = partner.is_some_and(|partner| partner.row().negotiation.tls == Requirement::NotSupported);
+        if without_tls && found.iter().any(|endpoint| endpoint.kind == Kind::Starttls) {
+            found.retain(|endpoint| endpoint.kind == Kind::Starttls);
+        }
+        Ok(found)
     }
 
     /// Notes a success, and says in the log when it is weaker than the pair's last one.

@@ -15,8 +15,10 @@ use xmpp::{
 /// The failure of a look-up. A private address is like none: nothing but a setting can help.
 pub(crate) fn of_dns(error: &DnsError) -> RouteFailure {
     match error {
-        DnsError::NotFound | DnsError::NoService | DnsError::Private(_) => RouteFailure::NotFound(error.to_string()),
-        DnsError::Failed(_) => RouteFailure::Unresolved(error.to_string()),
+        DnsError::NotFound | DnsError::NoService | DnsError::NoAddress(_) | DnsError::Private(_) => {
+            RouteFailure::NotFound(error.to_string())
+        }
+        DnsError::Failed { .. } => RouteFailure::Unresolved(error.to_string()),
     }
 }
 
@@ -154,6 +156,7 @@ fn is_limit(fault: XmlFault) -> bool {
 #[cfg(test)]
 mod tests {
     use lexicon::{Domain, Method};
+    use net::dns::{Kind, NoAnswer, Question};
 
     use super::*;
 
@@ -176,10 +179,13 @@ mod tests {
             assert_eq!(error.condition, condition, "{text}");
             assert!(text.contains(words) && text.contains("fabrikam.example"), "{text}");
         }
+        let question = Question::Services(Kind::Starttls);
+        let failed = DnsError::Failed { question, reason: NoAnswer::ServerFailure };
         let lookups = [
+            (DnsError::NoAddress("xmpp.fabrikam.example".to_owned()), Condition::RemoteServerNotFound),
             (DnsError::NotFound, Condition::RemoteServerNotFound),
             (DnsError::NoService, Condition::RemoteServerNotFound),
-            (DnsError::Failed(String::new()), Condition::RemoteServerTimeout),
+            (failed, Condition::RemoteServerTimeout),
         ];
         for (error, condition) in lookups {
             assert_eq!(answer(&of_dns(&error), &pair).condition, condition, "{error}");

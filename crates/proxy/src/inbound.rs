@@ -9,11 +9,16 @@ use std::{
 
 use lexicon::{Direction, DomainPair};
 use link::{EnvelopeId, Link, Port, SendError, Settled, Settlement};
-use net::{clock, entropy};
+use net::{
+    clock,
+    dns::Kind,
+    entropy,
+    tls::{Secured, Tls},
+};
 use tokio::{
     net::TcpStream,
     sync::mpsc,
-    time::{sleep_until, timeout_at},
+    time::{sleep_until, timeout, timeout_at},
 };
 use xmpp::{
     stanza::{Condition, StanzaError, StanzaRef, bounce},
@@ -27,7 +32,7 @@ use crate::{
     admission::{HalfOpen, StreamPlace},
     edge::{Edge, WRITE_BYTES_MAX},
     ledger::Dropped,
-    pump::Pump,
+    pump::{Connected, Pump},
     verify,
 };
 
@@ -75,12 +80,20 @@ struct InboundStream {
 pub(crate) async fn run(
     edge: Arc<Edge>,
     (socket, peer): (TcpStream, SocketAddr),
+    kind: Kind,
     half_open: HalfOpen,
     link: Link,
     routes: mpsc::Sender<ToRoute>,
 ) {
     let now = clock::now();
     let tls = edge.tls.load_full();
+    let connected = match kind {
+        Kind::Starttls => Connected::Plain(socket),
+        Kind::DirectTls => match accept_tls(&edge, &tls, socket, peer).await {
+            Some(secured) => Connected::Secured(Box::new(secured)),
+            None => return,
+        },
+    };
     let config = InboundConfig {
         tls_available: !tls.identities().is_empty(),
         secret: edge.secret(),
@@ -91,7 +104,7 @@ pub(crate) async fn run(
     let number = edge.streams.open(Direction::Inbound, peer, now.wall);
     let (tell_verdict, verdicts) = mpsc::channel(VERDICTS_MAX);
     let mut stream = InboundStream {
-        pump: Pump::new(machine, socket, Direction::Inbound, tls),
+        pump: Pump::new(machine, connected, Direction::Inbound, tls),
         inside: Inside::new(Arc::clone(&edge), &link, routes),
         edge,
         number,
@@ -107,6 +120,22 @@ pub(crate) async fn run(
     pump.finish().await;
     inside.settle_out().await;
     drop(edge);
+}
+
+/// The handshake of a connection to a listener for direct TLS.
+async fn accept_tls(edge: &Edge, tls: &Tls, socket: TcpStream, peer: SocketAddr) -> Option<Secured<TcpStream>> {
+    let mut stopping = edge.stopping.clone();
+    let handshake = timeout(edge.limits().establishment_timeout, tls.accept_direct(socket));
+    let reason = tokio::select! {
+        done = handshake => match done {
+            Ok(Ok(secured)) => return Some(secured),
+            Ok(Err(error)) => error.to_string(),
+            Err(_) => "the TLS handshake took too long".to_owned(),
+        },
+        _ = stopping.wait_for(|stop| *stop) => "the server is shutting down".to_owned(),
+    };
+    tracing::debug!(%peer, reason, "no direct TLS");
+    None
 }
 
 impl InboundStream {

@@ -27,7 +27,7 @@ use std::{net::SocketAddr, sync::Arc, time::Duration};
 use arc_swap::ArcSwap;
 use link::{LinkEnd, Snapshots};
 use net::{
-    dns::{DnsConfig, Resolver, ResolverError},
+    dns::{DnsConfig, Kind, Resolver, ResolverError},
     listen::{ListenError, listen},
     tls::{CertificateFileError, CertificateFiles, Identities, Tls, TlsError},
 };
@@ -53,6 +53,8 @@ const STOP_TIMEOUT: Duration = Duration::from_secs(8);
 pub struct ProxyConfig {
     /// Addresses to listen on; port 0 lets the kernel choose.
     pub listen: Vec<SocketAddr>,
+    /// Addresses to listen on for direct TLS (XEP-0368).
+    pub listen_tls: Vec<SocketAddr>,
     /// Certificates with their keys; the first is shown when no other fits. Without one TLS is not offered.
     pub certificates: Vec<CertificateFiles>,
     /// Name servers and static overrides.
@@ -85,9 +87,8 @@ pub async fn start(config: ProxyConfig, mut snapshots: Snapshots, link: LinkEnd)
     let resolver = Resolver::new(config.dns)?;
     let first = snapshots.wait_for(Option::is_some).await.map_err(|_| ProxyError::NoSnapshot)?.clone();
     let first = first.ok_or(ProxyError::NoSnapshot)?;
-    let listeners = config.listen.iter().map(|address| listen(*address)).collect::<Result<Vec<_>, _>>()?;
-    let addresses = listeners.iter().map(TcpListener::local_addr).collect::<Result<Vec<_>, _>>();
-    let addresses = addresses.map_err(|source| ListenError::of(([0, 0, 0, 0], 0).into(), source))?;
+    let (listeners, addresses) = listen_on(&config.listen)?;
+    let (listeners_tls, addresses_tls) = listen_on(&config.listen_tls)?;
 
     let (stop, stopping) = watch::channel(false);
     let (alive, ended) = mpsc::channel(1);
@@ -95,7 +96,8 @@ pub async fn start(config: ProxyConfig, mut snapshots: Snapshots, link: LinkEnd)
     let LinkEnd { link, inbox } = link;
     let (to_routes, heard) = mpsc::channel(TO_ROUTES_MAX);
     tokio::spawn(routes::run(Arc::clone(&edge), inbox, heard));
-    for listener in listeners {
+    let listeners = listeners.into_iter().map(|listener| (listener, Kind::Starttls));
+    for listener in listeners.chain(listeners_tls.into_iter().map(|listener| (listener, Kind::DirectTls))) {
         tokio::spawn(listener::run(Arc::clone(&edge), listener, link.clone(), to_routes.clone()));
     }
     let monitor = Monitor { counters: Arc::clone(&edge.counters), streams: Arc::clone(&edge.streams) };
@@ -103,12 +105,22 @@ pub async fn start(config: ProxyConfig, mut snapshots: Snapshots, link: LinkEnd)
     for address in &addresses {
         tracing::info!(%address, "listening for partners");
     }
-    Ok(Running { addresses, monitor, tls, certificates: config.certificates, stop, ended })
+    for address in &addresses_tls {
+        tracing::info!(%address, "listening for partners, direct TLS");
+    }
+    Ok(Running { addresses, addresses_tls, monitor, tls, certificates: config.certificates, stop, ended })
+}
+
+fn listen_on(addresses: &[SocketAddr]) -> Result<(Vec<TcpListener>, Vec<SocketAddr>), ListenError> {
+    let listeners = addresses.iter().map(|address| listen(*address)).collect::<Result<Vec<_>, _>>()?;
+    let real = listeners.iter().map(TcpListener::local_addr).collect::<Result<Vec<_>, _>>();
+    Ok((listeners, real.map_err(|source| ListenError::of(([0, 0, 0, 0], 0).into(), source))?))
 }
 
 /// A proxy at work. Dropping it stops the proxy without waiting.
 pub struct Running {
     addresses: Vec<SocketAddr>,
+    addresses_tls: Vec<SocketAddr>,
     monitor: Monitor,
     tls: Arc<ArcSwap<Tls>>,
     certificates: Vec<CertificateFiles>,
@@ -120,6 +132,11 @@ impl Running {
     /// The addresses listened on, with their real ports.
     pub fn addresses(&self) -> &[SocketAddr] {
         &self.addresses
+    }
+
+    /// The addresses listened on for direct TLS, with their real ports.
+    pub fn addresses_tls(&self) -> &[SocketAddr] {
+        &self.addresses_tls
     }
 
     /// For those who only look.

@@ -3,6 +3,7 @@
 use std::{io, sync::Arc, time::Duration};
 
 use link::Link;
+use net::dns::Kind;
 use tokio::{net::TcpListener, sync::mpsc, time::sleep};
 
 use crate::{
@@ -14,8 +15,13 @@ use crate::{
 /// After a failure to accept (out of descriptors, most often).
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
-/// Accepts until the proxy stops.
-pub(crate) async fn run(edge: Arc<Edge>, listener: TcpListener, link: Link, routes: mpsc::Sender<ToRoute>) {
+/// Accepts until the proxy stops; `kind` says how TLS begins on this listener.
+pub(crate) async fn run(
+    edge: Arc<Edge>,
+    (listener, kind): (TcpListener, Kind),
+    link: Link,
+    routes: mpsc::Sender<ToRoute>,
+) {
     let mut stopping = edge.stopping.clone();
     loop {
         let accepted = tokio::select! {
@@ -38,7 +44,7 @@ pub(crate) async fn run(edge: Arc<Edge>, listener: TcpListener, link: Link, rout
         match admitted {
             Ok(half_open) => {
                 let (edge, link, routes) = (Arc::clone(&edge), link.clone(), routes.clone());
-                tokio::spawn(inbound::run(edge, (socket, peer), half_open, link, routes));
+                tokio::spawn(inbound::run(edge, (socket, peer), kind, half_open, link, routes));
             }
             // Dropped without a word: an answer would cost what the limit is there to save.
             Err(crowded) => {

@@ -7,10 +7,9 @@ use std::{
     time::{Duration, Instant},
 };
 
-use lexicon::{Direction, Domain, DomainPair};
-use net::{clock, dial::dial};
+use lexicon::{Direction, DomainPair};
+use net::{clock, dial::dial, dns::Kind};
 use tokio::{
-    net::TcpStream,
     sync::{Notify, mpsc},
     time::{sleep, timeout},
 };
@@ -26,7 +25,7 @@ use crate::{
     admission::StreamPlace,
     edge::{Edge, WRITE_BYTES_MAX},
     failure,
-    pump::Pump,
+    pump::{Connected, Pump},
     routes::{
         lane::Lane,
         parcel::{Parcel, Ticket},
@@ -75,15 +74,26 @@ pub(crate) enum Event {
     Closed(Option<RouteFailure>),
 }
 
-/// Connects to the server of `remote`.
-pub(crate) async fn connect(edge: &Edge, remote: &Domain) -> Result<(TcpStream, SocketAddr), RouteFailure> {
+/// Connects to the server of the remote domain, with TLS at once where its record says so (XEP-0368 §3).
+pub(crate) async fn connect(edge: &Edge, pair: &DomainPair) -> Result<(Connected, SocketAddr), RouteFailure> {
     let limit = edge.limits().establishment_timeout;
     let begun = Instant::now();
-    let found = timeout(limit, edge.locate(remote)).await;
+    let found = timeout(limit, edge.locate(&pair.remote)).await;
     let found = found.map_err(|_| RouteFailure::Unresolved("no answer in time".to_owned()))?;
-    let addresses = found.map_err(|error| failure::of_dns(&error))?;
+    let endpoints = found.map_err(|error| failure::of_dns(&error))?;
+    let addresses: Vec<_> = endpoints.iter().map(|endpoint| endpoint.address).collect();
     let dialled = dial(&addresses, limit.saturating_sub(begun.elapsed())).await;
-    dialled.map_err(|error| failure::of_dial(&error))
+    let (socket, peer) = dialled.map_err(|error| failure::of_dial(&error))?;
+    if !endpoints.iter().any(|endpoint| endpoint.address == peer && endpoint.kind == Kind::DirectTls) {
+        return Ok((Connected::Plain(socket), peer));
+    }
+    let tls = edge.tls.load_full();
+    let handshake = tls.connect_direct(socket, &pair.local, &pair.remote);
+    match timeout(limit.saturating_sub(begun.elapsed()), handshake).await {
+        Ok(Ok(secured)) => Ok((Connected::Secured(Box::new(secured)), peer)),
+        Ok(Err(error)) => Err(StreamFailure::TlsHandshake(error.to_string().into()).into()),
+        Err(_) => Err(StreamFailure::Timeout(stream::Stage::Tls).into()),
+    }
 }
 
 /// Makes the connection and serves it to its end.
@@ -92,7 +102,7 @@ pub(crate) async fn run(edge: Arc<Edge>, attempt: Attempt) {
     let over = |failure| News { connection, event: Event::Closed(failure) };
     let mut stopping = edge.stopping.clone();
     let connected = tokio::select! {
-        connected = connect(&edge, &pair.remote) => connected,
+        connected = connect(&edge, &pair) => connected,
         _ = stopping.wait_for(|stop| *stop) => Err(StreamFailure::Refused(Refusal::Shutdown).into()),
     };
     let (socket, peer) = match connected {

@@ -88,6 +88,14 @@ pub(crate) struct Pump<M> {
     stall: Option<Pin<Box<Sleep>>>,
 }
 
+/// A connection at its start.
+pub(crate) enum Connected {
+    /// In plaintext.
+    Plain(TcpStream),
+    /// Inside direct TLS (XEP-0368).
+    Secured(Box<Secured<TcpStream>>),
+}
+
 enum Socket {
     Plain(TcpStream),
     Handshaking(Pin<Box<dyn Future<Output = Result<Secured<TcpStream>, TlsError>> + Send>>),
@@ -107,13 +115,22 @@ enum Event {
 }
 
 impl<M: Machine> Pump<M> {
-    pub(crate) fn new(machine: M, stream: TcpStream, direction: Direction, tls: Arc<Tls>) -> Self {
+    /// With direct TLS the machine learns of it here, before anything else.
+    pub(crate) fn new(mut machine: M, connected: Connected, direction: Direction, tls: Arc<Tls>) -> Self {
+        let (socket, chain) = match connected {
+            Connected::Plain(stream) => (Socket::Plain(stream), None),
+            Connected::Secured(secured) => {
+                machine.handle(clock::now(), Input::Tls(secured.facts().clone()));
+                let chain = secured.peer_chain().clone();
+                (Socket::Tls(secured), Some(chain))
+            }
+        };
         Self {
             machine,
-            socket: Socket::Plain(stream),
+            socket,
             direction,
             tls,
-            chain: None,
+            chain,
             start_tls: None,
             input: BytesMut::new(),
             output: WriteQueue::default(),

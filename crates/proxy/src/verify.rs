@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use lexicon::{Direction, DomainPair};
 use net::clock;
-use tokio::{net::TcpStream, sync::mpsc, time::timeout};
+use tokio::{sync::mpsc, time::timeout};
 use xmpp::{
     route::RouteFailure,
     stream::{
@@ -16,7 +16,11 @@ use xmpp::{
     },
 };
 
-use crate::{edge::Edge, outbound, pump::Pump};
+use crate::{
+    edge::Edge,
+    outbound,
+    pump::{Connected, Pump},
+};
 
 /// Asks, and sends the verdict to the connection that wants it.
 pub(crate) async fn run(
@@ -39,20 +43,20 @@ pub(crate) async fn run(
 }
 
 async fn ask(edge: &Arc<Edge>, request: VerifyRequest) -> Result<DialbackVerdict, RouteFailure> {
-    let remote = request.pair.remote.clone();
+    let pair = request.pair.clone();
     let unknown = StreamFailure::Refused(Refusal::PartnerUnknown);
     let snapshot = edge.snapshot();
-    let partner = snapshot.partner_of(&remote).ok_or(unknown)?;
+    let partner = snapshot.partner_of(&pair.remote).ok_or(unknown)?;
     let budget = edge.admission.verifications(&partner.primary_domain);
     let _place = budget.acquire_owned().await.map_err(|_| StreamFailure::PeerClosed(Stage::Verify))?;
-    let (stream, _) = outbound::connect(edge, &remote).await?;
+    let (stream, _) = outbound::connect(edge, &pair).await?;
     converse(edge, request, stream).await
 }
 
 async fn converse(
     edge: &Arc<Edge>,
     request: VerifyRequest,
-    stream: TcpStream,
+    stream: Connected,
 ) -> Result<DialbackVerdict, RouteFailure> {
     let purpose = Purpose::Verify(request);
     let config = OutboundConfig {

@@ -60,8 +60,14 @@ impl Check<'_> {
         self.roles(file.roles.as_ref());
         let mut config = Config::new(self.path(&file.data_dir));
         config.xmpp.certificates = self.certificates(&file.xmpp);
+        if let Some(first) = file.xmpp.listen_tls.as_ref().and_then(|listen| listen.first())
+            && file.xmpp.certificates.is_empty()
+        {
+            self.refuse(first, "direct TLS needs a certificate: add one as [[xmpp.certificates]]");
+        }
         for (given, addresses) in [
             (file.xmpp.listen, &mut config.xmpp.listen),
+            (file.xmpp.listen_tls, &mut config.xmpp.listen_tls),
             (file.sip.udp, &mut config.sip.udp),
             (file.sip.tcp, &mut config.sip.tcp),
         ] {

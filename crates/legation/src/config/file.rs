@@ -37,6 +37,7 @@ pub(super) struct File {
 #[serde(deny_unknown_fields)]
 pub(super) struct Xmpp {
     pub(super) listen: Option<Vec<Text>>,
+    pub(super) listen_tls: Option<Vec<Text>>,
     #[serde(default)]
     pub(super) certificates: Vec<Certificate>,
 }

@@ -29,6 +29,9 @@ data_dir = {data_dir}
 # Where partners' servers connect.
 listen = [{xmpp}]
 
+# Where they connect with direct TLS, once _xmpps-server records lead here (XEP-0368). Example: ["[::]:5270"]
+listen_tls = []
+
 # Certificates for the internal domains, as PEM files. The first one is shown when no other fits.
 [[xmpp.certificates]]
 certificate = {certificate}
@@ -43,7 +46,8 @@ tcp = [{sip}]
 # Name servers for finding partners; empty: those of this machine. Example: ["192.0.2.53", "[2001:db8::53]:53"]
 name_servers = []
 
-# Partners whose servers are known without asking, by domain. Example: "fabrikam.example" = ["192.0.2.1:5269"]
+# Partners whose servers are known without asking, by domain. Examples: "fabrikam.example" = ["192.0.2.1:5269"],
+# and for direct TLS "litware.example" = ["xmpps:192.0.2.2:5270"]
 [dns.overrides]
 
 [log]

@@ -127,6 +127,17 @@ fn a_problem_names_line_column_field_and_what_is_allowed() {
 }
 
 #[test]
+fn direct_tls_needs_a_certificate() {
+    let text = "version = 1\ndata_dir = \"d\"\n[xmpp]\nlisten_tls = [\"[::]:5270\"]\n";
+    let problems = load(text).unwrap_err();
+    assert_eq!((problems.len(), problems[0].field.as_str()), (1, "xmpp.listen_tls"));
+    assert_eq!(problems[0].position, Position { line: 4, column: 15 });
+    assert!(problems[0].message.contains("needs a certificate"), "{}", problems[0]);
+    let with_certificate = format!("{text}[[xmpp.certificates]]\ncertificate = \"c\"\nkey = \"k\"\n");
+    assert_eq!(load(&with_certificate).unwrap().xmpp.listen_tls, ["[::]:5270".parse().unwrap()]);
+}
+
+#[test]
 fn problems_of_values_are_shown_all_at_once_in_order() {
     let problems = load(
         "version = 1\ndata_dir = \"d\"\n[sip]\ntcp = [\"x\", \"y\"]\n[xmpp]\nlisten = [\"z\"]\n[log]\nlevel = \"loud\"",
@@ -159,6 +170,7 @@ fn what_init_writes_is_a_valid_file_with_the_defaults() {
     assert_eq!(found.data_dir, data_dir);
     assert_eq!(found.admin_socket, expected.admin_socket);
     assert_eq!(found.xmpp.listen, expected.xmpp.listen);
+    assert_eq!(found.xmpp.listen_tls, expected.xmpp.listen_tls);
     assert_eq!((&found.sip.udp, &found.sip.tcp), (&expected.sip.udp, &expected.sip.tcp));
     assert_eq!(found.xmpp.certificates.len(), 1);
     assert_eq!(found.log, expected.log);

@@ -10,7 +10,7 @@ use std::{
 
 use lexicon::Domain;
 use net::{
-    dns::{DnsConfig, Target},
+    dns::{DnsConfig, Kind, Target},
     tls::CertificateFiles,
 };
 use panel::api::v1::dto::{NewDomain, NewUser};
@@ -49,6 +49,7 @@ impl Stage {
         let (our_port, their_port) = free_ports()?;
         let partner = ScriptedPartner::start(
             proxy::ProxyConfig {
+                listen_tls: Vec::new(),
                 listen: vec![their_port],
                 certificates: vec![authority.certificate(directory.path(), "partner", &PARTNERS)?],
                 dns: names(&[OURS], our_port)?,
@@ -159,7 +160,7 @@ fn free_ports() -> Result<(SocketAddr, SocketAddr), DemoError> {
 
 /// No DNS: every name of the play leads to one address.
 fn names(names: &[&str], address: SocketAddr) -> Result<DnsConfig, DemoError> {
-    let target = Target { host: address.ip().to_string(), port: address.port() };
+    let target = Target { host: address.ip().to_string(), port: address.port(), kind: Kind::Starttls };
     let overrides: Result<BTreeMap<_, _>, _> =
         names.iter().map(|name| Ok::<_, DemoError>((domain(name)?, vec![target.clone()]))).collect();
     Ok(DnsConfig { name_servers: vec![loopback(9)], overrides: overrides?, ..DnsConfig::default() })

@@ -13,7 +13,7 @@ pub struct Service {
     pub target: Target,
 }
 
-/// Orders by priority, and within one priority by weighted choice with the 32 uniform bits that `random` gives.
+/// Orders by priority, and within one priority by weighted choice, whatever the kind (XEP-0368 §3), with the 32 uniform bits that `random` gives.
 pub fn order(mut services: Vec<Service>, random: &mut dyn FnMut() -> u32) -> Vec<Target> {
     // Records of weight 0 come first inside a priority, so that they keep a very small chance.
     services.sort_by_key(|service| (service.priority, service.weight));
@@ -38,9 +38,10 @@ pub fn order(mut services: Vec<Service>, random: &mut dyn FnMut() -> u32) -> Vec
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::dns::Kind;
 
     fn service(priority: u16, weight: u16, host: &str) -> Service {
-        Service { priority, weight, target: Target { host: host.to_owned(), port: 5269 } }
+        Service { priority, weight, target: Target { host: host.to_owned(), port: 5269, kind: Kind::Starttls } }
     }
 
     fn hosts(services: &[Service], mut random: impl FnMut() -> u32) -> Vec<String> {

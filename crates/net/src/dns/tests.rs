@@ -1,127 +1,215 @@
-//! A name server on loopback answers from a table; the table's rules are those of RFC 6120 §3.2 and RFC 2782.
+//! The rules of RFC 6120 §3.2, RFC 2782 and XEP-0368 §3 and §5 against a name server on loopback.
 
-use std::{net::Ipv4Addr, sync::Arc};
+mod server;
+
+use std::net::{Ipv4Addr, Ipv6Addr};
 
 use hickory_resolver::proto::{
-    op::{Message, ResponseCode},
-    rr::{
-        Record, RecordType,
-        rdata::{A, SRV},
-    },
+    op::ResponseCode,
+    rr::rdata::{A, AAAA, SRV},
 };
 use tokio::net::UdpSocket;
 
 use super::*;
+use server::{Reply, Server, Table};
 
-/// Name (without the trailing dot), type, answer.
-type Answers = Vec<(&'static str, RecordType, Result<Vec<RData>, ResponseCode>)>;
-
-async fn serve(answers: Answers) -> SocketAddr {
-    let socket = UdpSocket::bind("127.0.0.1:0").await.unwrap();
-    let address = socket.local_addr().unwrap();
-    let answers = Arc::new(answers);
-    tokio::spawn(async move {
-        let mut buffer = [0; 4096];
-        while let Ok((length, peer)) = socket.recv_from(&mut buffer).await {
-            let question = Message::from_vec(&buffer[..length]).unwrap();
-            socket.send_to(&reply(&answers, &question), peer).await.unwrap();
-        }
-    });
-    address
-}
-
-fn reply(answers: &Answers, question: &Message) -> Vec<u8> {
-    let query = question.queries[0].clone();
-    let asked = (host(query.name()), query.query_type());
-    let mut message = Message::response(question.metadata.id, question.metadata.op_code);
-    message.add_query(query.clone());
-    let known = answers.iter().find(|(name, kind, _)| (*name, *kind) == (asked.0.as_str(), asked.1));
-    match known {
-        Some((_, _, Ok(data))) => {
-            let records = data.iter().map(|data| Record::from_rdata(query.name().clone(), 60, data.clone()));
-            message.add_answers(records);
-        }
-        Some((_, _, Err(code))) => message.metadata.response_code = *code,
-        None if answers.iter().any(|(name, ..)| *name == asked.0) => {}
-        None => message.metadata.response_code = ResponseCode::NXDomain,
-    }
-    message.to_vec().unwrap()
-}
+const STARTTLS: &str = "_xmpp-server._tcp.fabrikam.example";
+const DIRECT: &str = "_xmpps-server._tcp.fabrikam.example";
 
 fn srv(priority: u16, weight: u16, port: u16, target: &str) -> RData {
     RData::SRV(SRV::new(priority, weight, port, Name::from_ascii(target).unwrap()))
 }
 
-fn a(a: u8, b: u8, c: u8, d: u8) -> RData {
-    RData::A(A(Ipv4Addr::new(a, b, c, d)))
+fn services(name: &'static str, records: Vec<RData>) -> (&'static str, RecordType, Reply) {
+    (name, RecordType::SRV, Reply::Records(records))
 }
 
-async fn locate(answers: Answers, permits: fn(IpAddr) -> bool) -> Result<Vec<String>, DnsError> {
-    let server = serve(answers).await;
-    let config = DnsConfig { name_servers: vec![server], timeout: Duration::from_millis(500), ..DnsConfig::default() };
-    let resolver = Resolver::new(config).unwrap();
+/// One address, 192.0.2.`last`.
+fn a(name: &'static str, last: u8) -> (&'static str, RecordType, Reply) {
+    (name, RecordType::A, Reply::Records(vec![RData::A(A(Ipv4Addr::new(192, 0, 2, last)))]))
+}
+
+fn resolver(server: SocketAddr) -> Resolver {
+    let timeout = Duration::from_millis(500);
+    Resolver::new(DnsConfig { name_servers: vec![server], timeout, ..DnsConfig::default() }).unwrap()
+}
+
+async fn ask(resolver: &Resolver, permits: fn(IpAddr) -> bool) -> Result<Vec<String>, DnsError> {
     let domain = Domain::parse("fabrikam.example").unwrap();
     let found = resolver.locate(&domain, None, &permits, &mut || 0).await?;
-    Ok(found.iter().map(SocketAddr::to_string).collect())
+    Ok(found.iter().map(Endpoint::to_string).collect())
 }
 
-const SERVICE: &str = "_xmpp-server._tcp.fabrikam.example";
+async fn locate(table: Table) -> Result<Vec<String>, DnsError> {
+    let server = Server::start(table).await;
+    ask(&resolver(server.address), |ip| !ip.is_loopback()).await
+}
+
+fn failed(question: Question, reason: NoAnswer) -> DnsError {
+    DnsError::Failed { question, reason }
+}
 
 #[tokio::test]
-async fn srv_targets_come_by_priority_with_their_ports() {
-    let answers = vec![
-        (SERVICE, RecordType::SRV, Ok(vec![srv(2, 0, 5270, "b.example."), srv(1, 0, 5269, "a.example.")])),
-        ("a.example", RecordType::A, Ok(vec![a(192, 0, 2, 1)])),
-        ("b.example", RecordType::A, Ok(vec![a(192, 0, 2, 2)])),
+async fn both_kinds_make_one_list_by_priority_and_each_target_keeps_its_kind() {
+    let table = vec![
+        services(STARTTLS, vec![srv(2, 0, 5269, "b.example."), srv(4, 0, 5299, "d.example.")]),
+        services(DIRECT, vec![srv(3, 0, 5270, "c.example."), srv(1, 0, 443, "a.example.")]),
+        a("a.example", 1),
+        a("b.example", 2),
+        a("c.example", 3),
+        a("d.example", 4),
     ];
-    assert_eq!(locate(answers, |ip| !ip.is_loopback()).await.unwrap(), ["192.0.2.1:5269", "192.0.2.2:5270"]);
+    let expected = ["xmpps:192.0.2.1:443", "192.0.2.2:5269", "xmpps:192.0.2.3:5270", "192.0.2.4:5299"];
+    assert_eq!(locate(table).await.unwrap(), expected);
+}
+
+/// RFC 2782, "Weight": with equal priorities the running sum over both kinds chooses.
+#[tokio::test]
+async fn weights_of_both_kinds_are_one_lottery() {
+    let table = || {
+        vec![
+            services(STARTTLS, vec![srv(1, 10, 5269, "b.example.")]),
+            services(DIRECT, vec![srv(1, 30, 5270, "a.example.")]),
+            a("a.example", 1),
+            a("b.example", 2),
+        ]
+    };
+    let domain = Domain::parse("fabrikam.example").unwrap();
+    for (random, first) in [(0, "192.0.2.2:5269"), (10, "192.0.2.2:5269"), (11, "xmpps:192.0.2.1:5270")] {
+        let server = Server::start(table()).await;
+        let found = resolver(server.address).locate(&domain, None, &|_| true, &mut || random).await.unwrap();
+        assert_eq!(found[0].to_string(), first, "{random}");
+    }
 }
 
 #[tokio::test]
-async fn without_srv_the_domain_itself_is_dialled_at_5269() {
-    let answers = vec![("fabrikam.example", RecordType::A, Ok(vec![a(192, 0, 2, 9)]))];
-    assert_eq!(locate(answers, |ip| !ip.is_loopback()).await.unwrap(), ["192.0.2.9:5269"]);
+async fn without_srv_of_either_kind_the_domain_itself_is_dialled_at_5269() {
+    assert_eq!(locate(vec![a("fabrikam.example", 9)]).await.unwrap(), ["192.0.2.9:5269"]);
 }
 
 #[tokio::test]
-async fn the_target_dot_means_no_service_and_no_fallback() {
-    let answers = vec![
-        (SERVICE, RecordType::SRV, Ok(vec![srv(0, 0, 0, ".")])),
-        ("fabrikam.example", RecordType::A, Ok(vec![a(192, 0, 2, 9)])),
-    ];
-    assert_eq!(locate(answers, |ip| !ip.is_loopback()).await, Err(DnsError::NoService));
+async fn the_target_dot_is_honoured_for_each_kind() {
+    let dot = || vec![srv(0, 0, 0, ".")];
+    let host = || vec![srv(0, 0, 5269, "a.example.")];
+    let rest = || [a("a.example", 1), a("fabrikam.example", 9)];
+    for (direct, starttls, expected) in [
+        (Some(dot()), None, Err(DnsError::NoService)),
+        (None, Some(dot()), Err(DnsError::NoService)),
+        (Some(dot()), Some(dot()), Err(DnsError::NoService)),
+        (Some(dot()), Some(host()), Ok("192.0.2.1:5269")),
+        (Some(host()), Some(dot()), Ok("xmpps:192.0.2.1:5269")),
+    ] {
+        let mut table: Table = rest().into();
+        table.extend(direct.map(|records| services(DIRECT, records)));
+        table.extend(starttls.map(|records| services(STARTTLS, records)));
+        let found = locate(table).await;
+        assert_eq!(found.as_ref().map(|found| found[0].as_str()), expected.as_ref().copied());
+    }
 }
 
 #[tokio::test]
 async fn an_srv_answer_whose_targets_fail_is_not_followed_by_the_domain_itself() {
-    let answers = vec![
-        (SERVICE, RecordType::SRV, Ok(vec![srv(0, 0, 5269, "gone.example.")])),
-        ("fabrikam.example", RecordType::A, Ok(vec![a(192, 0, 2, 9)])),
-    ];
-    assert_eq!(locate(answers, |ip| !ip.is_loopback()).await, Err(DnsError::NotFound));
+    let gone = || vec![srv(0, 0, 5269, "gone.example.")];
+    for name in [STARTTLS, DIRECT] {
+        let found = locate(vec![services(name, gone()), a("fabrikam.example", 9)]).await;
+        assert_eq!(found, Err(DnsError::NoAddress("gone.example".to_owned())), "{name}");
+    }
 }
 
 #[tokio::test]
 async fn a_failed_srv_question_is_not_absence() {
-    let answers = vec![
-        (SERVICE, RecordType::SRV, Err(ResponseCode::ServFail)),
-        ("fabrikam.example", RecordType::A, Ok(vec![a(192, 0, 2, 9)])),
+    use NoAnswer as N;
+    for (reply, reason) in [
+        (Reply::Code(ResponseCode::ServFail), N::ServerFailure),
+        (Reply::Code(ResponseCode::Refused), N::Refused),
+        (Reply::Silence, N::TimedOut),
+        (Reply::Referral, N::Referral),
+    ] {
+        for (name, kind) in [(STARTTLS, Kind::Starttls), (DIRECT, Kind::DirectTls)] {
+            let found = locate(vec![(name, RecordType::SRV, reply.clone()), a("fabrikam.example", 9)]).await;
+            assert_eq!(found, Err(failed(Question::Services(kind), reason.clone())), "{reply:?}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_failed_question_for_one_kind_leaves_the_records_of_the_other() {
+    let table = vec![
+        (DIRECT, RecordType::SRV, Reply::Code(ResponseCode::ServFail)),
+        services(STARTTLS, vec![srv(0, 0, 5269, "a.example.")]),
+        a("a.example", 1),
     ];
-    let error = locate(answers, |ip| !ip.is_loopback()).await.unwrap_err();
-    assert!(matches!(error, DnsError::Failed(_)), "{error}");
+    assert_eq!(locate(table).await.unwrap(), ["192.0.2.1:5269"]);
+}
+
+#[tokio::test]
+async fn a_truncated_answer_is_asked_for_again_by_tcp() {
+    let records = vec![srv(2, 0, 5269, "b.example."), srv(1, 0, 5269, "a.example.")];
+    let table = vec![(STARTTLS, RecordType::SRV, Reply::Truncated(records)), a("a.example", 1), a("b.example", 2)];
+    assert_eq!(locate(table).await.unwrap(), ["192.0.2.1:5269", "192.0.2.2:5269"]);
+}
+
+#[tokio::test]
+async fn a_failed_question_for_addresses_is_told_unless_the_other_family_answers() {
+    let six = RData::AAAA(AAAA("2001:db8::1".parse::<Ipv6Addr>().unwrap()));
+    let table = |a: Reply, aaaa: Reply| {
+        vec![
+            services(STARTTLS, vec![srv(0, 0, 5269, "a.example.")]),
+            ("a.example", RecordType::A, a),
+            ("a.example", RecordType::AAAA, aaaa),
+        ]
+    };
+    let servfail = || Reply::Code(ResponseCode::ServFail);
+    let found = locate(table(servfail(), Reply::Records(vec![six]))).await;
+    assert_eq!(found.unwrap(), ["[2001:db8::1]:5269"]);
+    let question = Question::Addresses("a.example".to_owned());
+    let found = locate(table(servfail(), Reply::Records(Vec::new()))).await;
+    assert_eq!(found, Err(failed(question, NoAnswer::ServerFailure)));
 }
 
 #[tokio::test]
 async fn a_domain_that_does_not_exist_is_not_found() {
-    assert_eq!(locate(Vec::new(), |ip| !ip.is_loopback()).await, Err(DnsError::NotFound));
+    assert_eq!(locate(Vec::new()).await, Err(DnsError::NotFound));
 }
 
 #[tokio::test]
 async fn a_target_inside_is_refused_and_named() {
-    let answers = || vec![("fabrikam.example", RecordType::A, Ok(vec![a(127, 0, 0, 1)]))];
-    let refused = locate(answers(), |ip| !ip.is_loopback()).await;
-    assert_eq!(refused, Err(DnsError::Private(IpAddr::V4(Ipv4Addr::LOCALHOST))));
-    assert_eq!(locate(answers(), |_| true).await.unwrap(), ["127.0.0.1:5269"]);
+    let inside = || vec![("fabrikam.example", RecordType::A, Reply::Records(vec![RData::A(A(Ipv4Addr::LOCALHOST))]))];
+    assert_eq!(locate(inside()).await, Err(DnsError::Private(IpAddr::V4(Ipv4Addr::LOCALHOST))));
+    let server = Server::start(inside()).await;
+    assert_eq!(ask(&resolver(server.address), |_| true).await.unwrap(), ["127.0.0.1:5269"]);
+}
+
+#[tokio::test]
+async fn what_does_not_exist_is_not_asked_for_again() {
+    let server = Server::start(Vec::new()).await;
+    let resolver = resolver(server.address);
+    assert_eq!(ask(&resolver, |_| true).await, Err(DnsError::NotFound));
+    let asked = server.asked();
+    assert_eq!(asked, 4, "two kinds, two families");
+    assert_eq!(ask(&resolver, |_| true).await, Err(DnsError::NotFound));
+    assert_eq!(server.asked(), asked);
+}
+
+#[tokio::test]
+async fn a_failure_is_asked_about_again() {
+    let server = Server::start(vec![(STARTTLS, RecordType::SRV, Reply::Code(ResponseCode::ServFail))]).await;
+    let resolver = resolver(server.address);
+    assert!(ask(&resolver, |_| true).await.is_err());
+    let asked = server.asked();
+    assert!(ask(&resolver, |_| true).await.is_err());
+    assert!(server.asked() > asked);
+}
+
+#[tokio::test]
+async fn no_more_targets_and_addresses_are_looked_at_than_the_bounds() {
+    let addresses = (1..=200).map(|last| RData::A(A(Ipv4Addr::new(192, 0, 2, last)))).collect();
+    let targets = (0..30).map(|port| srv(0, 0, 6000 + port, "many.example.")).collect();
+    let table = vec![
+        (STARTTLS, RecordType::SRV, Reply::Truncated(targets)),
+        ("many.example", RecordType::A, Reply::Truncated(addresses)),
+    ];
+    assert_eq!(locate(table).await.unwrap().len(), TARGETS_MAX * ADDRESSES_PER_TARGET_MAX);
 }
 
 #[tokio::test]
@@ -134,39 +222,41 @@ async fn a_silent_name_server_is_a_failure() {
     };
     let domain = Domain::parse("fabrikam.example").unwrap();
     let found = Resolver::new(config).unwrap().targets(&domain, &mut || 0).await;
-    assert!(matches!(found, Err(DnsError::Failed(_))), "{found:?}");
+    assert_eq!(found, Err(failed(Question::Services(Kind::Starttls), NoAnswer::TimedOut)));
 }
 
 #[tokio::test]
 async fn an_override_is_not_asked_about() {
     let domain = Domain::parse("fabrikam.example").unwrap();
-    let target: Target = "127.0.0.1:15269".parse().unwrap();
-    let overrides = BTreeMap::from([(domain.clone(), vec![target.clone()])]);
+    let targets: Vec<Target> = ["127.0.0.1:15269", "xmpps:127.0.0.1:15270"].map(|text| text.parse().unwrap()).into();
+    let overrides = BTreeMap::from([(domain.clone(), targets.clone())]);
     let config = DnsConfig { name_servers: vec!["127.0.0.1:1".parse().unwrap()], overrides, ..DnsConfig::default() };
     let resolver = Resolver::new(config).unwrap();
-    assert_eq!(resolver.targets(&domain, &mut || 0).await.unwrap(), [target]);
+    assert_eq!(resolver.targets(&domain, &mut || 0).await.unwrap(), targets);
+    let shown = |found: Vec<Endpoint>| found.iter().map(Endpoint::to_string).collect::<Vec<_>>();
     let found = resolver.locate(&domain, None, &|_| true, &mut || 0).await.unwrap();
-    assert_eq!(found, ["127.0.0.1:15269".parse::<SocketAddr>().unwrap()]);
+    assert_eq!(shown(found), ["127.0.0.1:15269", "xmpps:127.0.0.1:15270"]);
     let via = "fabrikam.example:7".parse().unwrap();
     let found = resolver.locate(&domain, Some(&via), &|_| true, &mut || 0).await.unwrap();
-    assert_eq!(found, ["127.0.0.1:7".parse::<SocketAddr>().unwrap()], "the port of whom is asked for counts");
+    assert_eq!(shown(found), ["127.0.0.1:7"], "the port of whom is asked for counts");
+}
+
+#[tokio::test]
+async fn a_proxy_fqdn_stands_in_the_place_of_srv() {
+    let table = vec![services(DIRECT, vec![srv(0, 0, 5270, "a.example.")]), a("a.example", 1), a("proxy.example", 5)];
+    let server = Server::start(table).await;
+    let (resolver, domain) = (resolver(server.address), Domain::parse("fabrikam.example").unwrap());
+    let via: Target = "proxy.example:5300".parse().unwrap();
+    let found = resolver.locate(&domain, Some(&via), &|_| true, &mut || 0).await.unwrap();
+    assert_eq!(found[0].to_string(), "192.0.2.5:5300");
+    let via: Target = "gone.example".parse().unwrap();
+    let found = resolver.locate(&domain, Some(&via), &|_| true, &mut || 0).await;
+    assert_eq!(found, Err(DnsError::NoAddress("gone.example".to_owned())));
 }
 
 #[test]
-fn reads_hosts_with_and_without_port() {
-    for (text, host, port) in [
-        ("xmpp.fabrikam.example", "xmpp.fabrikam.example", 5269),
-        ("XMPP.Fabrikam.Example.:5270", "xmpp.fabrikam.example", 5270),
-        ("192.0.2.1", "192.0.2.1", 5269),
-        ("192.0.2.1:1", "192.0.2.1", 1),
-        ("[2001:db8::1]:9", "2001:db8::1", 9),
-        ("[2001:db8::1]", "2001:db8::1", 5269),
-        ("2001:db8::1", "2001:db8::1", 5269),
-        ("bücher.example", "xn--bcher-kva.example", 5269),
-    ] {
-        assert_eq!(text.parse(), Ok(Target { host: host.to_owned(), port }), "{text}");
-    }
-    for text in ["", ":5269", "a b", "host:0", "host:65536", "host:", "a:b:c"] {
-        assert_eq!(text.parse::<Target>(), Err(TargetError), "{text}");
-    }
+fn families_take_turns_and_keep_their_order() {
+    let given = ["2001:db8::1", "2001:db8::2", "192.0.2.1", "2001:db8::3"].map(|ip| ip.parse().unwrap());
+    let ordered: [IpAddr; 4] = ["2001:db8::1", "192.0.2.1", "2001:db8::2", "2001:db8::3"].map(|ip| ip.parse().unwrap());
+    assert_eq!(interleave(given.to_vec()), ordered);
 }

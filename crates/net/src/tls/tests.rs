@@ -273,3 +273,47 @@ async fn the_certificate_that_fits_the_name_is_shown() {
     assert!(ours.identities().has(&Domain::parse("im.adatum.example").unwrap()));
     assert!(!ours.identities().has(&Domain::parse("unknown.example").unwrap()));
 }
+
+/// A handshake of direct TLS in which the client offers `alpn`.
+async fn direct(server: &Tls, alpn: &[&[u8]]) -> (Result<(), TlsError>, Option<Vec<u8>>) {
+    let (near, far) = duplex(64 * 1024);
+    let mut config = ClientConfig::clone(&server.clients[0]);
+    config.alpn_protocols = alpn.iter().map(|protocol| protocol.to_vec()).collect();
+    let connector = tokio_rustls::TlsConnector::from(Arc::new(config));
+    let name = ServerName::try_from("contoso.example").unwrap();
+    let (accepted, connected) = tokio::join!(server.accept_direct(far), connector.connect(name, near));
+    let chosen = connected.ok().and_then(|stream| stream.get_ref().1.alpn_protocol().map(<[u8]>::to_vec));
+    (accepted.map(|_| ()), chosen)
+}
+
+/// XEP-0368 §3 and RFC 7301 §3.2.
+#[tokio::test]
+async fn direct_tls_speaks_xmpp_server_or_no_alpn_at_all() {
+    let (files, known) = (Files::new(), authority("Known CA"));
+    let ours = Tls::new(Identities::load(&[files.identity(&["contoso.example"], &known)]).unwrap()).unwrap();
+    let (accepted, chosen) = direct(&ours, &[b"http/1.1", b"xmpp-server"]).await;
+    assert_eq!((accepted.is_ok(), chosen.as_deref()), (true, Some(&b"xmpp-server"[..])));
+    let (accepted, chosen) = direct(&ours, &[]).await;
+    assert_eq!((accepted.is_ok(), chosen), (true, None));
+    for other in [&b"xmpp-client"[..], b"h2"] {
+        let refused = direct(&ours, &[other]).await.0.unwrap_err();
+        assert!(matches!(refused, TlsError::Handshake(rustls::Error::NoApplicationProtocol)), "{refused}");
+    }
+}
+
+#[tokio::test]
+async fn direct_tls_names_the_domain_and_offers_xmpp_server() {
+    let (files, known) = (Files::new(), authority("Known CA"));
+    let pairs = [files.identity(&["contoso.example"], &known), files.identity(&["adatum.example"], &known)];
+    let ours = Tls::new(Identities::load(&pairs).unwrap()).unwrap();
+    let (local, remote) = (Domain::parse("contoso.example").unwrap(), Domain::parse("adatum.example").unwrap());
+    let (near, far) = duplex(64 * 1024);
+    let (inbound, outbound) = tokio::join!(ours.accept_direct(far), ours.connect_direct(near, &local, &remote));
+    let (inbound, outbound) = (inbound.unwrap(), outbound.unwrap());
+    let tokio_rustls::TlsStream::Server(server) = &inbound.stream else { panic!("the inbound side is the server") };
+    let (_, connection) = server.get_ref();
+    assert_eq!(connection.server_name(), Some("adatum.example"));
+    assert_eq!(connection.alpn_protocol(), Some(&b"xmpp-server"[..]));
+    assert_eq!(outbound.facts().peer.as_ref().unwrap().names.dns, ["adatum.example"]);
+    assert_eq!(inbound.facts().peer.as_ref().unwrap().names.dns, ["contoso.example"]);
+}

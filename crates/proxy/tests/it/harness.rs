@@ -80,7 +80,7 @@ impl Authority {
     }
 
     /// For servers only, as public authorities issue now.
-    fn issue(&self, name: &str, directory: &TempDir) -> CertificateFiles {
+    pub(crate) fn issue(&self, name: &str, directory: &TempDir) -> CertificateFiles {
         let mut params = CertificateParams::new(vec![name.to_owned()]).unwrap();
         params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
         let key = KeyPair::generate().unwrap();
@@ -135,11 +135,21 @@ impl Org {
     }
 
     pub(crate) async fn start_with(name: &'static str, authority: Option<&Authority>) -> Self {
+        Self::start_changed(name, authority, |_| {}).await
+    }
+
+    /// Starts with a configuration that the test has changed.
+    pub(crate) async fn start_changed(
+        name: &'static str,
+        authority: Option<&Authority>,
+        change: impl FnOnce(&mut ProxyConfig),
+    ) -> Self {
         let files = TempDir::new().unwrap();
         let (publish, watched) = snapshots();
         publish.send_replace(Some(Arc::new(EdgeSnapshot::new(1, [], [domain(name)], settings()))));
         let (edge, inside) = link::local(2048);
-        let config = ProxyConfig {
+        let mut config = ProxyConfig {
+            listen_tls: Vec::new(),
             listen: vec!["127.0.0.1:0".parse().unwrap()],
             certificates: authority.map(|authority| authority.issue(name, &files)).into_iter().collect(),
             dns: DnsConfig {
@@ -149,6 +159,7 @@ impl Org {
                 timeout: Duration::from_millis(200),
             },
         };
+        change(&mut config);
         let proxy = proxy::start(config, watched, edge).await.unwrap();
         let port = inside.link.port(2048);
         Self { name, proxy, publish, inside, port, revision: 1, _files: files }

@@ -5,6 +5,7 @@ mod harness;
 
 mod abuse;
 mod delivery;
+mod direct_tls;
 mod limits;
 mod methods;
 mod policy_changes;

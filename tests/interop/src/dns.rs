@@ -26,6 +26,13 @@ pub struct Dns {
 impl Dns {
     /// Starts Knot with `zones`; every server name has the world's address.
     pub fn start(folder: &Path, world: Loopback, zones: &[Zone<'_>]) -> Self {
+        let zones: Vec<_> = zones.iter().map(|zone| (zone.domain, service(zone))).collect();
+        Self::start_with_records(folder, world, &zones)
+    }
+
+    /// Starts Knot with these zones; each has the address of the world, by its own name and as `xmpp`, and further records
+    /// as lines of a zone file.
+    pub fn start_with_records(folder: &Path, world: Loopback, zones: &[(&str, String)]) -> Self {
         let folder = folder.join("knot");
         fs::create_dir_all(&folder).expect("the world's folder can be written");
         let address = SocketAddr::new(world.ip(), world.port());
@@ -36,17 +43,17 @@ impl Dns {
             address.port(),
             dir = folder.display()
         );
-        for zone in zones {
-            let file = folder.join(format!("{}.zone", zone.domain));
-            fs::write(&file, records(zone, world)).expect("the world's folder can be written");
-            write!(config, "  - domain: {}\n    file: {}\n    journal-content: none\n", zone.domain, file.display())
+        for (domain, further) in zones {
+            let file = folder.join(format!("{domain}.zone"));
+            fs::write(&file, records(domain, world) + further).expect("the world's folder can be written");
+            write!(config, "  - domain: {domain}\n    file: {}\n    journal-content: none\n", file.display())
                 .expect("a string takes everything");
         }
         let path = folder.join("knot.conf");
         fs::write(&path, config).expect("the world's folder can be written");
         let process = Process::start("knotd", "knotd", &["-c", path.to_str().expect("temporary paths are UTF-8")]);
-        for zone in zones {
-            process.wait_for(0, &[&format!("[{}.]", zone.domain), "loaded"]);
+        for (domain, _) in zones {
+            process.wait_for(0, &[&format!("[{domain}.]"), "loaded"]);
         }
         process.wait_for(0, &["server started"]);
         Self { address, process }
@@ -58,14 +65,13 @@ impl Dns {
     }
 }
 
-fn records(zone: &Zone<'_>, world: Loopback) -> String {
-    let mut text = format!(
-        "$ORIGIN {}.\n$TTL 60\n@ SOA ns hostmaster 1 3600 600 86400 60\n@ NS ns\n@ A {ip}\nns A {ip}\nxmpp A {ip}\n",
-        zone.domain,
+fn records(domain: &str, world: Loopback) -> String {
+    format!(
+        "$ORIGIN {domain}.\n$TTL 60\n@ SOA ns hostmaster 1 3600 600 86400 60\n@ NS ns\n@ A {ip}\nns A {ip}\nxmpp A {ip}\n",
         ip = world.ip()
-    );
-    if let Some(port) = zone.server {
-        writeln!(text, "_xmpp-server._tcp SRV 5 0 {port} xmpp").expect("a string takes everything");
-    }
-    text
+    )
+}
+
+fn service(zone: &Zone<'_>) -> String {
+    zone.server.map(|port| format!("_xmpp-server._tcp SRV 5 0 {port} xmpp\n")).unwrap_or_default()
 }

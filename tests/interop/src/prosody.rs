@@ -56,6 +56,17 @@ pub const USERS: [&str; 2] = ["juliet", "nurse"];
 impl Prosody {
     /// Starts it and waits until both ports are open.
     pub fn start(folder: &Path, world: Loopback, setup: &Setup<'_>) -> Self {
+        Self::start_with(folder, world, setup, "")
+    }
+
+    /// The same with direct TLS on a further port; other servers are found by `_xmpps-server` records too.
+    pub fn start_with_direct_tls(folder: &Path, world: Loopback, setup: &Setup<'_>, port: u16) -> Self {
+        let prosody = Self::start_with(folder, world, setup, &port.to_string());
+        prosody.process.wait_for(0, &["Activated service 's2s_direct_tls'", &format!(":{port}")]);
+        prosody
+    }
+
+    fn start_with(folder: &Path, world: Loopback, setup: &Setup<'_>, direct_tls_ports: &str) -> Self {
         let folder = folder.join(format!("prosody-{}", setup.domain));
         let accounts = folder.join("data").join(encoded(setup.domain)).join("accounts");
         fs::create_dir_all(&accounts).expect("the world's folder can be written");
@@ -65,7 +76,8 @@ impl Prosody {
         }
         let client_port = world.port();
         let config = folder.join("prosody.cfg.lua");
-        fs::write(&config, configuration(&folder, world.ip(), client_port, setup)).expect("the folder can be written");
+        fs::write(&config, configuration(&folder, world.ip(), client_port, direct_tls_ports, setup))
+            .expect("the folder can be written");
         let path = config.to_str().expect("temporary paths are UTF-8");
         let process = Process::start(setup.domain, "prosody", &["-F", "--config", path]);
         process.wait_for(0, &["Activated service 'c2s'", &format!(":{client_port}")]);
@@ -87,7 +99,7 @@ fn encoded(domain: &str) -> String {
     domain.replace('.', "%2e").replace('-', "%2d")
 }
 
-fn configuration(folder: &Path, ip: IpAddr, client_port: u16, setup: &Setup<'_>) -> String {
+fn configuration(folder: &Path, ip: IpAddr, client_port: u16, direct_tls_ports: &str, setup: &Setup<'_>) -> String {
     let dialback = if setup.demands == Demands::Certificate { "" } else { "\"dialback\";" };
     let tls = if setup.demands == Demands::Nothing { "" } else { "\"tls\";" };
     let secure = matches!(setup.demands, Demands::Certificate | Demands::CertificateWithDialback);
@@ -105,7 +117,7 @@ c2s_ports = {{ {client_port} }}
 c2s_direct_tls_ports = {{}}
 legacy_ssl_ports = {{}}
 s2s_ports = {{ {server_port} }}
-s2s_direct_tls_ports = {{}}
+s2s_direct_tls_ports = {{ {direct_tls_ports} }}
 modules_enabled = {{ "roster"; "saslauth"; "disco"; "ping"; "admin_shell"; {dialback} {tls} }}
 modules_disabled = {{ "s2s_bidi"; "offline"; "http"; "posix" }}
 authentication = "internal_plain"

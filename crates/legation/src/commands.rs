@@ -26,9 +26,11 @@ mod domain;
 mod init;
 mod partner;
 mod password;
+mod report;
 mod serve;
 mod settings;
 mod status;
+mod stream;
 mod user;
 
 /// The configuration file when neither `--config` nor `LEGATION_CONFIG` names one.
@@ -87,6 +89,12 @@ enum Command {
     /// Who changed what
     #[command(subcommand)]
     Audit(audit::Command),
+    /// Connection attempts: what happened, step by step, and what to do about it
+    #[command(subcommand)]
+    Report(report::Command),
+    /// Live streams with partners
+    #[command(subcommand)]
+    Stream(stream::Command),
     /// What the server does now
     Status,
 }
@@ -162,6 +170,8 @@ async fn ask(command: Command, caller: &Caller) -> Result<(), Failure> {
         Command::Settings(command) => command.run(caller).await,
         Command::Contact(command) => command.run(caller).await,
         Command::Audit(command) => command.run(caller).await,
+        Command::Report(command) => command.run(caller).await,
+        Command::Stream(command) => command.run(caller).await,
         Command::Status => status::run(caller).await,
         Command::Init(_) | Command::Serve | Command::Demo { .. } | Command::Config(_) => Ok(()),
     }

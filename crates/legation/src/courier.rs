@@ -1,4 +1,4 @@
-//! Carries what the store holds to the roles that have no database.
+//! Carries what the store holds to the roles that have no database, and their reports to the store.
 //!
 //! The courier runs wherever a store is. Whenever partners, internal domains or settings change, it publishes a new
 //! [`EdgeSnapshot`](policy::snapshot::EdgeSnapshot); several changes in a row may become one snapshot, the last always
@@ -6,12 +6,22 @@
 
 use std::{sync::Arc, time::Duration};
 
+use link::EventInbox;
 use policy::snapshot::EdgeSnapshot;
 use store::{Store, StoreError};
-use tokio::sync::watch;
+use tokio::{
+    sync::{oneshot, watch},
+    task::JoinHandle,
+};
 
 /// Pause before a failed read of the store is tried again.
 const RETRY_PAUSE: Duration = Duration::from_millis(200);
+
+/// Reports written in one transaction at most.
+const REPORTS_TOGETHER: usize = 256;
+
+/// Pause after reports were written: so many transactions a second they cost at most, whatever strangers do.
+const REPORTS_PAUSE: Duration = Duration::from_millis(250);
 
 /// Publishes the present snapshot, then follows the store until nobody watches any more or the store is closed.
 pub(crate) async fn start(
@@ -47,4 +57,57 @@ pub(crate) async fn start(
             }
         }
     }))
+}
+
+/// Writes the reports of a role to a store until it is stopped.
+pub(crate) struct Reports {
+    stop: oneshot::Sender<()>,
+    task: JoinHandle<()>,
+}
+
+impl Reports {
+    pub(crate) fn keep(store: &Store, inbox: EventInbox) -> Self {
+        let (stop, stopping) = oneshot::channel();
+        Self { stop, task: tokio::spawn(keep_reports(store.clone(), inbox, stopping)) }
+    }
+
+    /// Writes what still waits, and ends.
+    pub(crate) async fn stop(self) {
+        drop(self.stop);
+        let _ = self.task.await;
+    }
+}
+
+async fn keep_reports(store: Store, mut inbox: EventInbox, mut stopping: oneshot::Receiver<()>) {
+    loop {
+        let reports = tokio::select! {
+            reports = inbox.reports(REPORTS_TOGETHER) => reports,
+            _ = &mut stopping => break,
+        };
+        if reports.is_empty() || !write(&store, &reports).await {
+            return;
+        }
+        tokio::select! {
+            () = tokio::time::sleep(REPORTS_PAUSE) => {}
+            _ = &mut stopping => break,
+        }
+    }
+    loop {
+        let left = inbox.waiting(REPORTS_TOGETHER);
+        if left.is_empty() || !write(&store, &left).await {
+            return;
+        }
+    }
+}
+
+/// False once the store is closed. What cannot be written is lost: reports are worth less than the disk being full.
+async fn write(store: &Store, reports: &[lexicon::Report]) -> bool {
+    match store.add_reports(reports).await {
+        Ok(()) => true,
+        Err(StoreError::Closed) => false,
+        Err(error) => {
+            tracing::error!(%error, reports = reports.len(), "reports were not written");
+            true
+        }
+    }
 }

@@ -44,8 +44,7 @@ impl Live {
         Self { started_at, snapshots, listeners, proxy: proxy.monitor(), gateway: gateway.monitor() }
     }
 
-    /// One row for each pair that a live stream may carry.
-    fn streams(&self) -> Vec<Stream> {
+    fn rows(&self) -> Vec<Stream> {
         let snapshot = self.snapshots.borrow().clone();
         let partner_of = |remote: &lexicon::Domain| {
             let partner = snapshot.as_ref().and_then(|snapshot| snapshot.partner_of(remote));
@@ -55,6 +54,8 @@ impl Live {
         for stream in self.proxy.streams() {
             for (pair, method) in &stream.authorised {
                 rows.push(Stream {
+                    number: stream.number,
+                    peer: stream.peer.to_string(),
                     partner: partner_of(&pair.remote),
                     local: pair.local.as_ascii().to_owned(),
                     remote: pair.remote.as_ascii().to_owned(),
@@ -97,6 +98,7 @@ impl Live {
             insert(&mut ledger, name, &counts, &way.dropped);
         }
         insert(&mut ledger, "gateway.sip", &[], &inside.sip);
+        ledger.insert("proxy.reports_dropped".to_owned(), self.proxy.reports_dropped());
         ledger.insert("proxy.connections_refused".to_owned(), self.proxy.connections_refused());
         ledger
     }
@@ -113,6 +115,15 @@ fn insert(
 }
 
 impl panel::Live for Live {
+    /// One row for each pair that a live stream may carry.
+    fn streams(&self) -> Vec<Stream> {
+        self.rows()
+    }
+
+    fn close_stream(&self, number: u64, reason: &str) -> bool {
+        self.proxy.close(number, reason)
+    }
+
     fn in_force(&self, of: store::Revisions) -> panel::Answer<'_, ()> {
         let mut snapshots = self.snapshots.clone();
         Box::pin(async move {
@@ -128,7 +139,7 @@ impl panel::Live for Live {
             Status {
                 started_at: self.started_at.to_string(),
                 listeners: self.listeners.clone(),
-                streams: self.streams(),
+                streams: self.rows(),
                 registrations: self.gateway.registrations().await.len() as u64,
                 ledger: self.ledger(),
                 ..Status::default()

@@ -9,7 +9,12 @@ use lexicon::Now;
 use store::{Store, StoreError};
 use tokio::task::JoinHandle;
 
-use crate::{Config, courier, credential, live::Live};
+use crate::{
+    Config,
+    courier::{self, Reports},
+    credential,
+    live::Live,
+};
 
 /// Envelopes that one role may have waiting for the other.
 const LINK_ENVELOPES_MAX: usize = 1024;
@@ -21,6 +26,7 @@ pub struct Running {
     gateway: gateway::Running,
     panel: panel::Running,
     courier: JoinHandle<()>,
+    reports: Option<Reports>,
 }
 
 /// Where the server can be reached, with the real ports.
@@ -86,7 +92,8 @@ async fn start_roles(config: Config, store: &Store) -> Result<Running, StartErro
         certificates: config.xmpp.certificates.clone(),
         dns: config.dns.clone(),
     };
-    let proxy = proxy::start(edge, snapshots.clone(), edge_end).await?;
+    let mut proxy = proxy::start(edge, snapshots.clone(), edge_end).await?;
+    let reports = proxy.take_reports().map(|inbox| Reports::keep(store, inbox));
     let inside = gateway::GatewayConfig {
         sip_udp: config.sip.udp.clone(),
         sip_tcp: config.sip.tcp.clone(),
@@ -96,7 +103,7 @@ async fn start_roles(config: Config, store: &Store) -> Result<Running, StartErro
     let live = Live::new(started_at.wall, snapshots, &config.admin_socket, &proxy, &gateway);
     let means = panel::Means { store: store.clone(), credentials: credential::of, live: Arc::new(live) };
     let panel = panel::start(&config.admin_socket, means).await?;
-    Ok(Running { store: store.clone(), proxy, gateway, panel, courier })
+    Ok(Running { store: store.clone(), proxy, gateway, panel, courier, reports })
 }
 
 impl Running {
@@ -122,6 +129,9 @@ impl Running {
         self.panel.stop().await;
         self.gateway.stop().await;
         self.proxy.stop().await;
+        if let Some(reports) = self.reports {
+            reports.stop().await;
+        }
         self.courier.abort();
         self.store.close().await;
     }

@@ -74,13 +74,24 @@ impl EventInbox {
             else => return taken,
         };
         taken.push(first);
-        for place in [partners, strangers] {
+        self.take(&mut taken, max);
+        taken
+    }
+
+    /// At most `max` of those that wait now, those about partners first.
+    pub fn waiting(&mut self, max: usize) -> Vec<Report> {
+        let mut taken = Vec::new();
+        self.take(&mut taken, max);
+        taken
+    }
+
+    fn take(&mut self, taken: &mut Vec<Report>, max: usize) {
+        for place in [&mut self.partners, &mut self.strangers] {
             while taken.len() < max
                 && let Ok(report) = place.try_recv()
             {
                 taken.push(report);
             }
         }
-        taken
     }
 }

@@ -17,7 +17,7 @@ use std::{pin::Pin, sync::Arc};
 use lexicon::BareJid;
 use store::{Credential, Revisions, Store};
 
-pub use api::v1::dto::{DigestChoice, Status};
+pub use api::v1::dto::{DigestChoice, Status, Stream};
 pub use socket::{Running, SocketError, start};
 
 /// What the panel is given by the binary.
@@ -38,6 +38,17 @@ pub type Answer<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 pub trait Live: Send + Sync {
     /// The present state; version and revision are filled in by the panel.
     fn status(&self) -> Answer<'_, Status>;
+
+    /// The live streams with partners, a row for each pair.
+    fn streams(&self) -> Vec<Stream> {
+        Vec::new()
+    }
+
+    /// Closes the connection with this number; the reason is told to the partner. Whether there is one.
+    fn close_stream(&self, number: u64, reason: &str) -> bool {
+        let _ = (number, reason);
+        false
+    }
 
     /// Waits until the roles work by what the store held at these revisions.
     fn in_force(&self, of: Revisions) -> Answer<'_, ()>;

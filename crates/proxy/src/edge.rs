@@ -8,7 +8,7 @@ use std::{
 
 use arc_swap::ArcSwap;
 use lexicon::{CertificateFault, ChainVerdict, Direction, Domain, DomainPair, Method, Now};
-use link::Snapshots;
+use link::{Events, Snapshots};
 use net::{
     dns::{DnsError, Endpoint, Kind, Resolver, Target},
     tls::{PeerChain, Roots, Tls, judge},
@@ -50,6 +50,8 @@ pub(crate) struct Edge {
     roots: Mutex<BTreeMap<Domain, (TrustRoots, Roots)>>,
     /// The method of each pair's last success, to notice a weaker one.
     last_methods: Mutex<BTreeMap<DomainPair, Method>>,
+    /// Where reports go.
+    pub(crate) events: Events,
     /// True once the proxy stops.
     pub(crate) stopping: watch::Receiver<bool>,
     /// Every task holds the edge, so its channel closes when the last task has ended.
@@ -64,6 +66,7 @@ impl Edge {
         first: Arc<EdgeSnapshot>,
         stopping: watch::Receiver<bool>,
         alive: mpsc::Sender<()>,
+        events: Events,
     ) -> Self {
         Self {
             tls: Arc::new(ArcSwap::from_pointee(tls)),
@@ -75,6 +78,7 @@ impl Edge {
             first,
             roots: Mutex::default(),
             last_methods: Mutex::default(),
+            events,
             stopping,
             _alive: alive,
         }
@@ -126,6 +130,20 @@ impl Edge {
             certificate: self.certificate(partner, chain, now),
             keep_alive: partner.keep_alive,
         })
+    }
+
+    /// Chain, validity, purpose and pin of what the peer showed, by the roots of the partner behind `remote`; none
+    /// without a partner.
+    pub(crate) fn chain_verdict(&self, remote: &Domain, chain: Option<&PeerChain>) -> Option<ChainVerdict> {
+        let snapshot = self.snapshot();
+        let partner = snapshot.partner_of(remote)?;
+        Some(self.certificate(partner, chain, net::clock::now()))
+    }
+
+    /// What the settings name instead of DNS for `remote`.
+    pub(crate) fn via(&self, remote: &Domain) -> Option<String> {
+        let snapshot = self.snapshot();
+        snapshot.partner_of(remote)?.proxy_fqdn.as_ref().map(ToString::to_string)
     }
 
     fn certificate(&self, partner: &Partner, chain: Option<&PeerChain>, now: Now) -> ChainVerdict {

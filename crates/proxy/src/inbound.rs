@@ -33,6 +33,7 @@ use crate::{
     edge::{Edge, WRITE_BYTES_MAX},
     ledger::Dropped,
     pump::{Connected, Pump},
+    reports::{End, Seen, Story},
     verify,
 };
 
@@ -74,6 +75,7 @@ struct InboundStream {
     /// Nothing is read before: the partner is above its rate.
     resume_at: Option<Instant>,
     closed: Option<Option<StreamFailure>>,
+    story: Story,
 }
 
 /// Serves a connection to its end, and its stanzas to theirs.
@@ -86,10 +88,11 @@ pub(crate) async fn run(
     routes: mpsc::Sender<ToRoute>,
 ) {
     let now = clock::now();
+    let mut story = Story::inbound(peer, now);
     let tls = edge.tls.load_full();
     let connected = match kind {
         Kind::Starttls => Connected::Plain(socket),
-        Kind::DirectTls => match accept_tls(&edge, &tls, socket, peer).await {
+        Kind::DirectTls => match accept_tls(&edge, &tls, (socket, peer), &mut story).await {
             Some(secured) => Connected::Secured(Box::new(secured)),
             None => return,
         },
@@ -114,6 +117,7 @@ pub(crate) async fn run(
         verdicts,
         resume_at: None,
         closed: None,
+        story,
     };
     stream.serve().await;
     let InboundStream { edge, pump, inside, .. } = stream;
@@ -123,18 +127,25 @@ pub(crate) async fn run(
 }
 
 /// The handshake of a connection to a listener for direct TLS.
-async fn accept_tls(edge: &Edge, tls: &Tls, socket: TcpStream, peer: SocketAddr) -> Option<Secured<TcpStream>> {
+async fn accept_tls(
+    edge: &Edge,
+    tls: &Tls,
+    (socket, peer): (TcpStream, SocketAddr),
+    story: &mut Story,
+) -> Option<Secured<TcpStream>> {
     let mut stopping = edge.stopping.clone();
     let handshake = timeout(edge.limits().establishment_timeout, tls.accept_direct(socket));
-    let reason = tokio::select! {
+    let failure = tokio::select! {
         done = handshake => match done {
             Ok(Ok(secured)) => return Some(secured),
-            Ok(Err(error)) => error.to_string(),
-            Err(_) => "the TLS handshake took too long".to_owned(),
+            Ok(Err(error)) => StreamFailure::TlsHandshake(error.to_string().into()),
+            Err(_) => StreamFailure::Timeout(stream::Stage::Tls),
         },
-        _ = stopping.wait_for(|stop| *stop) => "the server is shutting down".to_owned(),
+        _ = stopping.wait_for(|stop| *stop) => StreamFailure::Refused(Refusal::Shutdown),
     };
-    tracing::debug!(%peer, reason, "no direct TLS");
+    tracing::debug!(%peer, %failure, "no direct TLS");
+    story.broke(&failure);
+    edge.events.report(story.without_stream(edge));
     None
 }
 
@@ -143,6 +154,7 @@ impl InboundStream {
         let mut snapshots = self.edge.snapshots.clone();
         let mut stopping = self.edge.stopping.clone();
         snapshots.mark_unchanged();
+        let mut closing = self.edge.streams.closing(self.number);
         loop {
             self.take_outputs();
             if self.closed.is_some() {
@@ -158,9 +170,16 @@ impl InboundStream {
                 () = self.inside.step() => {}
                 () = pause_until(resume_at), if resume_at.is_some() => {}
                 Some((pair, verdict)) = self.verdicts.recv() => {
+                    self.report_key(&pair, &verdict);
                     self.pump.feed(Input::DialbackVerdict(&pair, verdict));
                 }
                 Ok(()) = snapshots.changed() => self.judge_again(),
+                Ok(()) = closing.changed() => {
+                    let reason = closing.borrow_and_update().clone();
+                    // A condition only where there is something to say: without one all that was sent is still taken.
+                    let condition = (!reason.is_empty()).then_some(stream::Condition::UndefinedCondition);
+                    self.pump.feed(Input::Close(condition, &reason));
+                }
                 _ = stopping.wait_for(|stop| *stop) => {
                     self.pump.feed(Input::Close(Some(stream::Condition::SystemShutdown), "the server is shutting down"));
                 }
@@ -169,6 +188,7 @@ impl InboundStream {
         self.edge.streams.close(self.number);
         self.half_open = None;
         self.place = None;
+        self.report_end();
         self.log_end();
     }
 
@@ -196,6 +216,7 @@ impl InboundStream {
                 Output::Authorised(pair, method) => {
                     self.half_open = None;
                     self.edge.authorised(self.number, &pair, method, Direction::Inbound);
+                    self.report(Some(&pair), End::Authorised(method));
                     // A hint: the route does without it when it has much to do.
                     let _ = self.inside.routes.try_send(ToRoute::Alive(pair));
                 }
@@ -245,6 +266,35 @@ impl InboundStream {
             self.pump.feed(Input::PairRules(&pair, rules));
             self.take_outputs();
         }
+    }
+
+    fn report(&self, pair: Option<&DomainPair>, end: End<'_>) {
+        let seen = Seen { facts: self.pump.machine.facts(), chain: self.pump.chain() };
+        self.edge.events.report(self.story.ended(&self.edge, pair, seen, end));
+    }
+
+    /// A key that proves nothing is an attempt of its own when other pairs keep the stream alive.
+    fn report_key(&self, pair: &DomainPair, verdict: &DialbackVerdict) {
+        if self.pump.machine.facts().authorised.is_empty() {
+            return;
+        }
+        let failure = match verdict {
+            DialbackVerdict::Valid => return,
+            DialbackVerdict::Invalid => StreamFailure::DialbackInvalid,
+            DialbackVerdict::Error(error) => StreamFailure::DialbackFailed(error.clone()),
+        };
+        self.report(Some(pair), End::Failed(Some(&failure)));
+    }
+
+    /// A connection that never carried a pair was an attempt that failed, or a question about a key.
+    fn report_end(&self) {
+        let facts = self.pump.machine.facts();
+        if facts.attempts.iter().any(|attempt| attempt.failure.is_none()) {
+            return;
+        }
+        let failure = self.closed.as_ref().and_then(Option::as_ref);
+        let end = if facts.keys_asked > 0 && facts.attempts.is_empty() { End::Done } else { End::Failed(failure) };
+        self.report(None, end);
     }
 
     fn log_end(&self) {

@@ -18,6 +18,7 @@ mod ledger;
 mod listener;
 mod outbound;
 mod pump;
+mod reports;
 mod routes;
 mod status;
 mod verify;
@@ -25,7 +26,7 @@ mod verify;
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use arc_swap::ArcSwap;
-use link::{LinkEnd, Snapshots};
+use link::{EventInbox, Events, LinkEnd, Snapshots, events};
 use net::{
     dns::{DnsConfig, Kind, Resolver, ResolverError},
     listen::{ListenError, listen},
@@ -92,7 +93,8 @@ pub async fn start(config: ProxyConfig, mut snapshots: Snapshots, link: LinkEnd)
 
     let (stop, stopping) = watch::channel(false);
     let (alive, ended) = mpsc::channel(1);
-    let edge = Arc::new(Edge::new(tls, resolver, snapshots, first, stopping, alive));
+    let (events, reports) = events();
+    let edge = Arc::new(Edge::new(tls, resolver, snapshots, first, stopping, alive, events.clone()));
     let LinkEnd { link, inbox } = link;
     let (to_routes, heard) = mpsc::channel(TO_ROUTES_MAX);
     tokio::spawn(routes::run(Arc::clone(&edge), inbox, heard));
@@ -100,7 +102,8 @@ pub async fn start(config: ProxyConfig, mut snapshots: Snapshots, link: LinkEnd)
     for listener in listeners.chain(listeners_tls.into_iter().map(|listener| (listener, Kind::DirectTls))) {
         tokio::spawn(listener::run(Arc::clone(&edge), listener, link.clone(), to_routes.clone()));
     }
-    let monitor = Monitor { counters: Arc::clone(&edge.counters), streams: Arc::clone(&edge.streams) };
+    let monitor = Monitor { counters: Arc::clone(&edge.counters), streams: Arc::clone(&edge.streams), events };
+    let reports = Some(reports);
     let tls = Arc::clone(&edge.tls);
     for address in &addresses {
         tracing::info!(%address, "listening for partners");
@@ -108,7 +111,7 @@ pub async fn start(config: ProxyConfig, mut snapshots: Snapshots, link: LinkEnd)
     for address in &addresses_tls {
         tracing::info!(%address, "listening for partners, direct TLS");
     }
-    Ok(Running { addresses, addresses_tls, monitor, tls, certificates: config.certificates, stop, ended })
+    Ok(Running { addresses, addresses_tls, monitor, tls, certificates: config.certificates, stop, ended, reports })
 }
 
 fn listen_on(addresses: &[SocketAddr]) -> Result<(Vec<TcpListener>, Vec<SocketAddr>), ListenError> {
@@ -126,6 +129,7 @@ pub struct Running {
     certificates: Vec<CertificateFiles>,
     stop: watch::Sender<bool>,
     ended: mpsc::Receiver<()>,
+    reports: Option<EventInbox>,
 }
 
 impl Running {
@@ -137,6 +141,12 @@ impl Running {
     /// The addresses listened on for direct TLS, with their real ports.
     pub fn addresses_tls(&self) -> &[SocketAddr] {
         &self.addresses_tls
+    }
+
+    /// The reports of connection attempts, for whoever keeps them; to be taken once. What nobody takes is dropped and
+    /// counted.
+    pub fn take_reports(&mut self) -> Option<EventInbox> {
+        self.reports.take()
     }
 
     /// For those who only look.
@@ -166,6 +176,7 @@ impl Running {
 pub struct Monitor {
     counters: Arc<Counters>,
     streams: Arc<Streams>,
+    events: Events,
 }
 
 impl Monitor {
@@ -177,6 +188,16 @@ impl Monitor {
     /// The live connections with their authorised pairs.
     pub fn streams(&self) -> Vec<StreamStatus> {
         self.streams.list()
+    }
+
+    /// Closes the connection with this number; a reason is told to the partner. Whether there is such a connection.
+    pub fn close(&self, number: u64, reason: &str) -> bool {
+        self.streams.close_for(number, reason)
+    }
+
+    /// Reports that nobody has taken in time.
+    pub fn reports_dropped(&self) -> u64 {
+        self.events.dropped()
     }
 
     /// Connections that were dropped because too many were half open.

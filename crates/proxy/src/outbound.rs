@@ -7,7 +7,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use lexicon::{Direction, DomainPair};
+use lexicon::{Direction, DomainPair, report};
 use net::{clock, dial::dial, dns::Kind};
 use tokio::{
     sync::{Notify, mpsc},
@@ -26,6 +26,7 @@ use crate::{
     edge::{Edge, WRITE_BYTES_MAX},
     failure,
     pump::{Connected, Pump},
+    reports::{End, Seen, Story},
     routes::{
         lane::Lane,
         parcel::{Parcel, Ticket},
@@ -75,25 +76,33 @@ pub(crate) enum Event {
 }
 
 /// Connects to the server of the remote domain, with TLS at once where its record says so (XEP-0368 §3).
-pub(crate) async fn connect(edge: &Edge, pair: &DomainPair) -> Result<(Connected, SocketAddr), RouteFailure> {
+pub(crate) async fn connect(
+    edge: &Edge,
+    pair: &DomainPair,
+    story: &mut Story,
+) -> Result<(Connected, SocketAddr), RouteFailure> {
     let limit = edge.limits().establishment_timeout;
     let begun = Instant::now();
     let found = timeout(limit, edge.locate(&pair.remote)).await;
+    story.found(edge.via(&pair.remote), found.as_ref().ok().map(|found| found.as_deref()));
     let found = found.map_err(|_| RouteFailure::Unresolved("no answer in time".to_owned()))?;
     let endpoints = found.map_err(|error| failure::of_dns(&error))?;
     let addresses: Vec<_> = endpoints.iter().map(|endpoint| endpoint.address).collect();
     let dialled = dial(&addresses, limit.saturating_sub(begun.elapsed())).await;
+    story.dialled(dialled.as_ref().map(|(_, peer)| *peer));
     let (socket, peer) = dialled.map_err(|error| failure::of_dial(&error))?;
     if !endpoints.iter().any(|endpoint| endpoint.address == peer && endpoint.kind == Kind::DirectTls) {
         return Ok((Connected::Plain(socket), peer));
     }
     let tls = edge.tls.load_full();
     let handshake = tls.connect_direct(socket, &pair.local, &pair.remote);
-    match timeout(limit.saturating_sub(begun.elapsed()), handshake).await {
-        Ok(Ok(secured)) => Ok((Connected::Secured(Box::new(secured)), peer)),
-        Ok(Err(error)) => Err(StreamFailure::TlsHandshake(error.to_string().into()).into()),
-        Err(_) => Err(StreamFailure::Timeout(stream::Stage::Tls).into()),
-    }
+    let failure = match timeout(limit.saturating_sub(begun.elapsed()), handshake).await {
+        Ok(Ok(secured)) => return Ok((Connected::Secured(Box::new(secured)), peer)),
+        Ok(Err(error)) => StreamFailure::TlsHandshake(error.to_string().into()),
+        Err(_) => StreamFailure::Timeout(stream::Stage::Tls),
+    };
+    story.broke(&failure);
+    Err(failure.into())
 }
 
 /// Makes the connection and serves it to its end.
@@ -101,14 +110,16 @@ pub(crate) async fn run(edge: Arc<Edge>, attempt: Attempt) {
     let Attempt { connection, pair, lane, sasl, place, additions, ready, news } = attempt;
     let over = |failure| News { connection, event: Event::Closed(failure) };
     let mut stopping = edge.stopping.clone();
+    let mut story = Story::outbound(pair.clone(), report::Purpose::Stanzas);
     let connected = tokio::select! {
-        connected = connect(&edge, &pair) => connected,
+        connected = connect(&edge, &pair, &mut story) => connected,
         _ = stopping.wait_for(|stop| *stop) => Err(StreamFailure::Refused(Refusal::Shutdown).into()),
     };
     let (socket, peer) = match connected {
         Ok(connected) => connected,
         Err(failure) => {
             tracing::debug!(%pair, %failure, "no connection");
+            edge.events.report(story.without_stream(&edge));
             let _ = news.send(over(Some(failure))).await;
             return;
         }
@@ -140,6 +151,7 @@ pub(crate) async fn run(edge: Arc<Edge>, attempt: Attempt) {
         news,
         untold: VecDeque::new(),
         closed: None,
+        story,
     };
     stream.serve().await;
     drop(place);
@@ -169,6 +181,7 @@ struct OutboundStream {
     /// Bounded: at most a few for each pair of the stream.
     untold: VecDeque<Event>,
     closed: Option<Option<StreamFailure>>,
+    story: Story,
 }
 
 impl OutboundStream {
@@ -176,6 +189,7 @@ impl OutboundStream {
         let mut snapshots = self.edge.snapshots.clone();
         let mut stopping = self.edge.stopping.clone();
         snapshots.mark_unchanged();
+        let mut closing = self.edge.streams.closing(self.number);
         let ready = Arc::clone(&self.ready);
         let proof = self.edge.streams.proof_of_life(self.number);
         loop {
@@ -206,6 +220,12 @@ impl OutboundStream {
                     self.pump.feed(Input::AddPair(pair));
                 }
                 Ok(()) = snapshots.changed() => self.judge_again(),
+                Ok(()) = closing.changed() => {
+                    let reason = closing.borrow_and_update().clone();
+                    // A condition only where there is something to say: without one all that was sent is still taken.
+                    let condition = (!reason.is_empty()).then_some(stream::Condition::UndefinedCondition);
+                    self.pump.feed(Input::Close(condition, &reason));
+                }
                 _ = stopping.wait_for(|stop| *stop) => {
                     self.pump.feed(Input::Close(Some(stream::Condition::SystemShutdown), "the server is shutting down"));
                 }
@@ -224,10 +244,15 @@ impl OutboundStream {
                 Output::KeySent(pair, id) => self.edge.streams.key_sent(self.number, pair, id),
                 Output::Authorised(pair, method) => {
                     self.edge.authorised(self.number, &pair, method, Direction::Outbound);
+                    self.report(&pair, End::Authorised(method));
                     self.open.push(pair.clone());
                     self.untold.push_back(Event::Authorised(pair));
                 }
-                Output::Deauthorised(pair, failure) | Output::PairFailed(pair, failure) => self.lose(pair, failure),
+                Output::Deauthorised(pair, failure) => self.lose(pair, failure),
+                Output::PairFailed(pair, failure) => {
+                    self.report(&pair, End::Failed(Some(&failure)));
+                    self.lose(pair, failure);
+                }
                 Output::Unsent(_, _, reason) => self.unsent = Some(reason),
                 Output::Anomaly(anomaly) => {
                     tracing::debug!(stream = self.number, anomaly = anomaly.as_str(), "ignored");
@@ -242,6 +267,11 @@ impl OutboundStream {
                 | Output::Verdict(..) => {}
             }
         }
+    }
+
+    fn report(&self, pair: &DomainPair, end: End<'_>) {
+        let seen = Seen { facts: self.pump.machine.facts(), chain: self.pump.chain() };
+        self.edge.events.report(self.story.ended(&self.edge, Some(pair), seen, end));
     }
 
     fn lose(&mut self, pair: DomainPair, failure: StreamFailure) {
@@ -373,6 +403,10 @@ impl OutboundStream {
     /// What was only partly sent cannot be sent again: it ends with an error. Then the routes learn of the end.
     async fn end(mut self) {
         self.edge.streams.close(self.number);
+        let attempts = &self.pump.machine.facts().attempts;
+        if attempts.iter().all(|attempt| attempt.failure.is_some()) {
+            self.report(&self.pair, End::Failed(self.closed.as_ref().and_then(Option::as_ref)));
+        }
         let failure = self.closed.take().flatten().map(RouteFailure::Stream);
         // After an orderly end all that the machine took is still written; after any other nobody can tell what a peer
         // made of the rest, so nothing of it is sent again.

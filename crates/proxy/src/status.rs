@@ -7,7 +7,7 @@ use std::{
 };
 
 use lexicon::{Direction, DomainPair, Method, Timestamp};
-use tokio::sync::Notify;
+use tokio::sync::{Notify, watch};
 
 /// One live connection.
 #[derive(Clone, Debug)]
@@ -36,6 +36,8 @@ struct Inner {
     live: BTreeMap<u64, StreamStatus>,
     /// (pair, stream id chosen by the partner) of keys that were sent and not decided, with the connection's number.
     keys: BTreeMap<(DomainPair, Box<str>), u64>,
+    /// Told why, when an administrator closes the connection.
+    closers: BTreeMap<u64, watch::Sender<Box<str>>>,
     /// Woken when the partner answered a ping of the connection on another one.
     proofs: BTreeMap<u64, Arc<Notify>>,
 }
@@ -92,9 +94,20 @@ impl Streams {
         }
     }
 
+    /// Where the connection `number` learns that an administrator closes it, and why.
+    pub(crate) fn closing(&self, number: u64) -> watch::Receiver<Box<str>> {
+        self.inner().closers.entry(number).or_default().subscribe()
+    }
+
+    /// Has the connection closed; whether there is one.
+    pub(crate) fn close_for(&self, number: u64, reason: &str) -> bool {
+        self.inner().closers.get(&number).is_some_and(|closer| closer.send(reason.into()).is_ok())
+    }
+
     pub(crate) fn close(&self, number: u64) {
         let mut inner = self.inner();
         inner.live.remove(&number);
+        inner.closers.remove(&number);
         inner.proofs.remove(&number);
         inner.keys.retain(|_, on| *on != number);
     }

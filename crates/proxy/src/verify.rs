@@ -5,7 +5,7 @@
 
 use std::sync::Arc;
 
-use lexicon::{Direction, DomainPair};
+use lexicon::{Direction, DomainPair, report};
 use net::clock;
 use tokio::{sync::mpsc, time::timeout};
 use xmpp::{
@@ -20,6 +20,7 @@ use crate::{
     edge::Edge,
     outbound,
     pump::{Connected, Pump},
+    reports::{End, Seen, Story},
 };
 
 /// Asks, and sends the verdict to the connection that wants it.
@@ -49,14 +50,21 @@ async fn ask(edge: &Arc<Edge>, request: VerifyRequest) -> Result<DialbackVerdict
     let partner = snapshot.partner_of(&pair.remote).ok_or(unknown)?;
     let budget = edge.admission.verifications(&partner.primary_domain);
     let _place = budget.acquire_owned().await.map_err(|_| StreamFailure::PeerClosed(Stage::Verify))?;
-    let (stream, _) = outbound::connect(edge, &pair).await?;
-    converse(edge, request, stream).await
+    let mut story = Story::outbound(pair.clone(), report::Purpose::Verification);
+    match outbound::connect(edge, &pair, &mut story).await {
+        Ok((stream, _)) => converse(edge, request, stream, &story).await,
+        Err(failure) => {
+            edge.events.report(story.without_stream(edge));
+            Err(failure)
+        }
+    }
 }
 
 async fn converse(
     edge: &Arc<Edge>,
     request: VerifyRequest,
     stream: Connected,
+    story: &Story,
 ) -> Result<DialbackVerdict, RouteFailure> {
     let purpose = Purpose::Verify(request);
     let config = OutboundConfig {
@@ -79,6 +87,9 @@ async fn converse(
                 Output::StartTls { local, remote } => pump.start_tls(local, remote),
                 Output::Verdict(_, answer) => verdict = Some(answer),
                 Output::Closed(failure) => {
+                    let end = if verdict.is_some() { End::Done } else { End::Failed(failure.as_ref()) };
+                    let seen = Seen { facts: pump.machine.facts(), chain: pump.chain() };
+                    edge.events.report(story.ended(edge, None, seen, end));
                     tokio::spawn(pump.finish());
                     let failure = failure.unwrap_or(StreamFailure::PeerClosed(Stage::Verify));
                     return verdict.ok_or(RouteFailure::Stream(failure));

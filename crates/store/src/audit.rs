@@ -10,8 +10,8 @@ use sha2::{Digest as _, Sha256};
 use sqlx::{Row as _, SqliteConnection, sqlite::SqliteRow};
 
 use crate::{
-    Store, StoreError,
-    head::{signed, unsigned},
+    Actor, Store, StoreError,
+    head::{Change, signed, unsigned},
 };
 
 /// Rows returned at most at a time.
@@ -125,6 +125,14 @@ impl Store {
         .fetch_all(&self.core.readers)
         .await?;
         rows.iter().map(AuditRow::try_from).collect()
+    }
+
+    /// Writes that an administrator did something that changes nothing here: closed a stream, ran a probe.
+    pub async fn record(&self, actor: &Actor, action: &str, subject: &str, what: Value) -> Result<(), StoreError> {
+        let mut change = Change::begin(&self.core).await?;
+        change.audit(actor, action, subject, None, Some(what)).await?;
+        change.commit().await?;
+        Ok(())
     }
 
     /// Checks the whole chain; `Ok` with the number of rows, or [`StoreError::Damaged`] naming the first bad row.

@@ -131,7 +131,7 @@ async fn list(caller: &Caller) -> Result<(), Failure> {
     if caller.format == Format::Json {
         return output::json(&partners);
     }
-    let header = ["partner", "type", "tls", "sasl", "dialback", "enabled", "warnings"];
+    let header = ["partner", "state", "type", "tls", "sasl", "dialback", "enabled", "warnings"];
     output::table(header, partners.iter().map(show::row));
     Ok(())
 }

@@ -61,6 +61,8 @@ fn every_option_of_the_guide_is_known_to_the_program() {
         &["settings", "set"],
         &["contact", "list"],
         &["audit", "list"],
+        &["report", "list"],
+        &["stream", "close"],
     ];
     let help = commands.map(|command| place.run(&[command, &["--help"]].concat()).succeeded().stdout).join("\n");
     let is_end = |c: char| !(c.is_ascii_lowercase() || c == '-');

@@ -8,5 +8,6 @@ mod demo;
 mod guide;
 mod harness;
 mod init;
+mod report;
 mod round_trip;
 mod start;

@@ -18,8 +18,11 @@ mod audit;
 mod contact;
 mod domain;
 mod partner;
+mod report;
 mod setting;
+mod state;
 mod status;
+mod stream;
 mod user;
 
 /// Largest request body in octets: PEM roots of a partner fit, escaped.
@@ -41,9 +44,13 @@ pub(crate) fn router() -> Router<Means> {
         .route("/invitations", get(contact::invitations))
         .route("/partners", get(partner::list).post(partner::add))
         .route("/partners/{domain}", get(partner::show).patch(partner::set).delete(partner::remove))
+        .route("/reports", get(report::list))
+        .route("/reports/{id}", get(report::show))
         .route("/settings", get(setting::list).patch(setting::set))
         .route("/settings/{name}", get(setting::show))
         .route("/status", get(status::show))
+        .route("/streams", get(stream::list))
+        .route("/streams/{number}", delete(stream::close))
         .route("/users", get(user::list).post(user::add))
         .route("/users/{address}", get(user::show).patch(user::set).delete(user::remove))
         .route("/users/{address}/password", put(user::set_password))

@@ -6,7 +6,7 @@ use http_body_util::{BodyExt as _, Full};
 use hyper::{Request, body::Bytes, client::conn::http1};
 use hyper_util::rt::TokioIo;
 use lexicon::BareJid;
-use panel::{DigestChoice, Live, Means, Running, Status};
+use panel::{DigestChoice, Live, Means, Running, Status, Stream};
 use serde_json::{Value, json};
 use store::{Credential, Store};
 use tempfile::TempDir;
@@ -42,6 +42,14 @@ struct Idle;
 impl Live for Idle {
     fn status(&self) -> panel::Answer<'_, Status> {
         Box::pin(async { Status { registrations: 3, ..Status::default() } })
+    }
+
+    fn streams(&self) -> Vec<Stream> {
+        vec![Stream { number: 7, partner: "fabrikam.example".to_owned(), ..Stream::default() }]
+    }
+
+    fn close_stream(&self, number: u64, _: &str) -> bool {
+        number == 7
     }
 
     fn in_force(&self, _: store::Revisions) -> panel::Answer<'_, ()> {

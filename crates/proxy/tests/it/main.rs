@@ -10,4 +10,5 @@ mod limits;
 mod methods;
 mod policy_changes;
 mod refusals;
+mod reports;
 mod start;

@@ -1,11 +1,11 @@
 //! A partner for people.
 
-use panel::api::v1::dto::Partner;
+use panel::api::v1::dto::{LastAttempt, Partner};
 
 use crate::output;
 
 /// One line of the list.
-pub(super) fn row(partner: &Partner) -> [String; 7] {
+pub(super) fn row(partner: &Partner) -> [String; 8] {
     let further = match partner.additional_domains.len() {
         0 => String::new(),
         count => format!(" (+{count})"),
@@ -13,6 +13,7 @@ pub(super) fn row(partner: &Partner) -> [String; 7] {
     let codes: Vec<_> = partner.warnings.iter().map(|warning| warning.code.as_str()).collect();
     [
         format!("{}{further}", partner.display_domain),
+        output::or_dash(partner.state.as_deref().unwrap_or_default().replace('_', " ")),
         partner.partner_type.clone(),
         partner.tls.clone(),
         partner.sasl.clone(),
@@ -35,9 +36,21 @@ pub(super) fn fields(partner: &Partner) -> Vec<(&'static str, String)> {
     };
     let warnings: Vec<_> =
         partner.warnings.iter().map(|warning| format!("{}: {}", warning.code, warning.message)).collect();
+    let last = |attempt: &Option<LastAttempt>| {
+        attempt.as_ref().map_or_else(
+            || "-".to_owned(),
+            |last| {
+                let LastAttempt { direction, remote, result, report, .. } = last;
+                format!("{} {direction} {remote}: {result}\nreport {report}", output::time(&last.at))
+            },
+        )
+    };
     let time = |text: &Option<String>| text.as_deref().map_or_else(|| "-".to_owned(), output::time);
     vec![
         ("primary_domain", domain),
+        ("state", output::or_dash(partner.state.as_deref().unwrap_or_default().replace('_', " "))),
+        ("last_success", last(&partner.last_success)),
+        ("last_failure", last(&partner.last_failure)),
         ("description", output::or_dash(&partner.description)),
         ("additional_domains", output::or_dash(partner.additional_domains.join("\n"))),
         ("partner_type", partner.partner_type.clone()),

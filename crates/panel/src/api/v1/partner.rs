@@ -13,6 +13,7 @@ use super::{
     body::{Body, Expected, Named, Nothing, Parameters, Try, etag},
     dto::{FieldError, NewPartner, Page, Partner, PartnerChanged, PartnerChanges},
     problem::Refused,
+    state::States,
 };
 use crate::{Means, access::Administrator};
 
@@ -36,8 +37,9 @@ pub(crate) async fn list(
     let partners = means.store.partners().await?;
     let after = listing.after.unwrap_or_default();
     let mut rest = partners.iter().filter(|stored| *stored.partner.primary_domain.as_ascii() > *after);
-    let items: Vec<_> =
-        rest.by_ref().take(listing.limit.unwrap_or(LIMIT_MAX).clamp(1, LIMIT_MAX)).map(Partner::from).collect();
+    let states = States::read(&means).await?;
+    let limit = listing.limit.unwrap_or(LIMIT_MAX).clamp(1, LIMIT_MAX);
+    let items: Vec<_> = rest.by_ref().take(limit).map(|stored| states.show(stored)).collect();
     let next = rest.next().and_then(|_| items.last().map(|last| last.primary_domain.clone()));
     Ok(Json(Page { items, next }))
 }
@@ -47,7 +49,8 @@ pub(crate) async fn show(
     Named(primary): Named<Domain>,
 ) -> Result<(HeaderMap, Json<Partner>), Refused> {
     let stored = find(&means, &primary).await?;
-    Ok((etag(stored.revision), Json(Partner::from(&stored))))
+    let states = States::read(&means).await?;
+    Ok((etag(stored.revision), Json(states.show(&stored))))
 }
 
 pub(crate) async fn add(

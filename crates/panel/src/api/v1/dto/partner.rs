@@ -40,6 +40,31 @@ pub struct Partner {
     pub created_at: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub updated_at: Option<String>,
+    /// `up`, `degraded`, `down`, `not_tried` or `disabled`; absent in the answer to a change, like the two below.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub state: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_success: Option<LastAttempt>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_failure: Option<LastAttempt>,
+}
+
+/// The last attempt that succeeded, or that failed, with any domain of a partner.
+#[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(default)]
+pub struct LastAttempt {
+    /// When it began.
+    pub at: String,
+    /// `inbound` or `outbound`: who opened the connection.
+    pub direction: String,
+    /// The internal domain, if it was said.
+    pub local: Option<String>,
+    /// The partner's domain.
+    pub remote: String,
+    /// `ok`, or the code of the failure.
+    pub result: String,
+    /// Its report, unless it is so old that it is not kept any more.
+    pub report: String,
 }
 
 /// A new partner; what is absent has its default.
@@ -153,6 +178,9 @@ impl From<&policy::Partner> for Partner {
             revision: None,
             created_at: None,
             updated_at: None,
+            state: None,
+            last_success: None,
+            last_failure: None,
         }
     }
 }

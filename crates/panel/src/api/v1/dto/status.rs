@@ -40,6 +40,10 @@ pub struct Listener {
 #[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
 #[serde(default)]
 pub struct Stream {
+    /// Names the connection, for closing it; a connection may carry several pairs.
+    pub number: u64,
+    /// Address of the other end.
+    pub peer: String,
     /// Primary domain of the partner.
     pub partner: String,
     /// The internal domain.

@@ -1,0 +1,58 @@
+//! `legation stream`.
+
+use clap::Subcommand;
+use panel::api::v1::dto::Stream;
+
+use super::Caller;
+use crate::{
+    client::escape,
+    output::{self, Failure, Format},
+};
+
+#[derive(Debug, Subcommand)]
+pub(super) enum Command {
+    /// List the live streams with partners, a line for each pair of domains
+    List,
+    /// Close a stream; it is made again when it is needed
+    Close {
+        /// Its number, as the list shows it
+        number: u64,
+        /// Tell the partner why
+        #[arg(long, value_name = "TEXT")]
+        reason: Option<String>,
+    },
+}
+
+impl Command {
+    pub(super) async fn run(self, caller: &Caller) -> Result<(), Failure> {
+        match self {
+            Self::List => {
+                let streams: Vec<Stream> = caller.client.list("/api/v1/streams").await?;
+                if caller.format == Format::Json {
+                    return output::json(&streams);
+                }
+                let header = ["stream", "partner", "pair", "direction", "method", "address", "since"];
+                output::table(header, streams.iter().map(row));
+                Ok(())
+            }
+            Self::Close { number, reason } => {
+                let reason = reason.unwrap_or_default();
+                caller.client.delete(&format!("/api/v1/streams/{number}?reason={}", escape(&reason))).await?;
+                caller.removed(format_args!("Closed the stream {number}."));
+                Ok(())
+            }
+        }
+    }
+}
+
+fn row(stream: &Stream) -> [String; 7] {
+    [
+        stream.number.to_string(),
+        stream.partner.clone(),
+        format!("{} ↔ {}", stream.local, stream.remote),
+        stream.direction.clone(),
+        stream.method.clone(),
+        stream.peer.clone(),
+        output::time(&stream.since),
+    ]
+}

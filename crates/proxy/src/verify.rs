@@ -7,7 +7,10 @@ use std::sync::Arc;
 
 use lexicon::{Direction, DomainPair, report};
 use net::clock;
-use tokio::{sync::mpsc, time::timeout};
+use tokio::{
+    sync::{OwnedSemaphorePermit, mpsc},
+    time::timeout,
+};
 use xmpp::{
     route::RouteFailure,
     stream::{
@@ -49,10 +52,10 @@ async fn ask(edge: &Arc<Edge>, request: VerifyRequest) -> Result<DialbackVerdict
     let snapshot = edge.snapshot();
     let partner = snapshot.partner_of(&pair.remote).ok_or(unknown)?;
     let budget = edge.admission.verifications(&partner.primary_domain);
-    let _place = budget.acquire_owned().await.map_err(|_| StreamFailure::PeerClosed(Stage::Verify))?;
+    let place = budget.acquire_owned().await.map_err(|_| StreamFailure::PeerClosed(Stage::Verify))?;
     let mut story = Story::outbound(pair.clone(), report::Purpose::Verification);
     match outbound::connect(edge, &pair, &mut story).await {
-        Ok((stream, _)) => converse(edge, request, stream, &story).await,
+        Ok((stream, _)) => converse(edge, request, stream, (place, story)).await,
         Err(failure) => {
             edge.events.report(story.without_stream(edge));
             Err(failure)
@@ -64,7 +67,7 @@ async fn converse(
     edge: &Arc<Edge>,
     request: VerifyRequest,
     stream: Connected,
-    story: &Story,
+    (place, story): (OwnedSemaphorePermit, Story),
 ) -> Result<DialbackVerdict, RouteFailure> {
     let purpose = Purpose::Verify(request);
     let config = OutboundConfig {
@@ -76,7 +79,6 @@ async fn converse(
     };
     let machine = Outbound::new(config, clock::now());
     let mut pump = Pump::new(machine, stream, Direction::Outbound, edge.tls.load_full());
-    let mut verdict = None;
     loop {
         while let Some(output) = pump.machine.poll() {
             match output {
@@ -85,20 +87,32 @@ async fn converse(
                     pump.feed(Input::PairRules(&pair, rules));
                 }
                 Output::StartTls { local, remote } => pump.start_tls(local, remote),
-                Output::Verdict(_, answer) => verdict = Some(answer),
-                Output::Closed(failure) => {
-                    let end = if verdict.is_some() { End::Done } else { End::Failed(failure.as_ref()) };
+                Output::Verdict(_, verdict) => {
                     let seen = Seen { facts: pump.machine.facts(), chain: pump.chain() };
-                    edge.events.report(story.ended(edge, None, seen, end));
-                    tokio::spawn(pump.finish());
-                    let failure = failure.unwrap_or(StreamFailure::PeerClosed(Stage::Verify));
-                    return verdict.ok_or(RouteFailure::Stream(failure));
+                    edge.events.report(story.ended(edge, None, seen, End::Done));
+                    close(pump, place);
+                    return Ok(verdict);
+                }
+                Output::Closed(failure) => {
+                    let seen = Seen { facts: pump.machine.facts(), chain: pump.chain() };
+                    edge.events.report(story.ended(edge, None, seen, End::Failed(failure.as_ref())));
+                    close(pump, place);
+                    return Err(failure.unwrap_or(StreamFailure::PeerClosed(Stage::Verify)).into());
                 }
                 _ => {}
             }
         }
         pump.step(true).await;
     }
+}
+
+/// Closes in the background, since the verdict need not wait for a server that closes late. The connection keeps its place
+/// in the budget to its end.
+fn close(pump: Pump<Outbound>, place: OwnedSemaphorePermit) {
+    tokio::spawn(async move {
+        pump.finish().await;
+        drop(place);
+    });
 }
 
 fn error(condition: DialbackCondition, text: &str) -> DialbackVerdict {

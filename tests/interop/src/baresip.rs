@@ -4,14 +4,14 @@
 //! What it receives shows on standard error as `URI: "text"`; its SIP trace (`-s`) shows every answer.
 
 use std::fs;
-use std::io::Write;
+use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::path::Path;
 
 use serde_json::json;
 
 use crate::loopback::Loopback;
-use crate::process::{Process, until};
+use crate::process::{PATIENCE, Process, until};
 
 /// How a SIP user reaches the registrar.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -69,6 +69,7 @@ impl Baresip {
         let folder = folder.to_str().expect("temporary paths are UTF-8");
         let process = Process::start(account.address, "baresip", &["-s", "-f", folder]);
         let control = until("control port of baresip", || TcpStream::connect(control).ok());
+        control.set_read_timeout(Some(PATIENCE)).expect("a time above zero is valid");
         process.wait_for(0, &["registered successfully"]);
         Self { process, control }
     }
@@ -78,10 +79,18 @@ impl Baresip {
         self.process.mark()
     }
 
-    /// Writes `text` to the contact.
+    /// Writes `text` to the contact; returns when baresip has taken the command. It reads one command from each segment.
     pub fn send(&mut self, text: &str) {
         let command = json!({"command": "message", "params": text}).to_string();
-        write!(self.control, "{}:{command},", command.len()).expect("the control connection stays open");
+        let netstring = format!("{}:{command},", command.len());
+        self.control.write_all(netstring.as_bytes()).expect("the control connection stays open");
+        let mut heard = Vec::new();
+        while !String::from_utf8_lossy(&heard).contains("\"response\":true") {
+            let mut bytes = [0; 4096];
+            let count = self.control.read(&mut bytes).expect("baresip answers every command");
+            assert_ne!(count, 0, "baresip closed its control connection");
+            heard.extend_from_slice(&bytes[..count]);
+        }
     }
 
     /// Waits until a message from `sender` with this text (one line) was shown after `mark`.

@@ -143,7 +143,6 @@ impl Legation {
         run(init, "").succeeded();
         // What `init` does not ask for.
         edit(&config, "name_servers = []", &format!("name_servers = [\"{}\"]", setup.dns));
-        edit(&config, "level = \"info\"", "level = \"debug\"");
         let process = serve(setup.program, &config);
         let server = Self { process, xmpp, sip, config, program: setup.program.to_owned() };
         // Everything here is on loopback, which partners' names may not lead to otherwise.
@@ -190,6 +189,11 @@ impl Legation {
             arguments.extend(["--trust-roots", roots.to_str().expect("temporary paths are UTF-8")]);
         }
         self.cli(&arguments).succeeded();
+    }
+
+    /// Changes the negotiation of a partner: TLS, SASL, dialback.
+    pub fn set_negotiation(&self, domain: &str, [tls, sasl, dialback]: [&str; 3]) {
+        self.cli(&["partner", "set", domain, "--tls", tls, "--sasl", sasl, "--dialback", dialback]).succeeded();
     }
 
     /// Waits until the pairs with `partner` are authorised by these methods and no others: `(direction, method)`, sorted.
@@ -241,7 +245,8 @@ impl Legation {
 
 fn serve(program: &Path, config: &Path) -> Process {
     let path = |path: &Path| path.to_str().expect("temporary paths are UTF-8").to_owned();
-    let process = Process::start("legation", &path(program), &["--config", &path(config), "serve"]);
+    let log = "RUST_LOG=info,proxy=debug,gateway=debug,net=debug,link=debug";
+    let process = Process::start("legation", "env", &[log, &path(program), "--config", &path(config), "serve"]);
     process.wait_for(0, &["legation is ready"]);
     process
 }

@@ -1,7 +1,13 @@
 //! The foreign proof: real servers and clients that nobody here wrote.
 
+mod contacts;
 mod direct_tls;
 mod discovery;
+mod hostile;
+mod live;
 mod programs;
+mod refusals;
+mod restart;
 mod rows;
+mod villain;
 mod world;

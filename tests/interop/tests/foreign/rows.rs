@@ -5,7 +5,7 @@ use interop::ca::Authority;
 use interop::prosody::{Demands, Prosody};
 use interop::slixmpp::Client;
 
-use crate::world::{PARTNER, World};
+use crate::world::{PARTNER, ROW_2, ROW_7, ROW_13, ROW_17, World};
 
 /// How a pair was authorised, as Prosody saw it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -64,21 +64,19 @@ fn row(negotiation: [&str; 3], demands: Demands, expected: Witnessed) {
 
 #[test]
 fn row_2_exchanges_messages_over_external_and_needs_no_dialback() {
-    row(["required", "required", "false"], Demands::Certificate, Witnessed::SaslOverTls);
+    row(ROW_2, Demands::Certificate, Witnessed::SaslOverTls);
 }
 
 #[test]
 fn row_7_prefers_external_where_both_certificates_are_good() {
-    row(["required", "optional", "true"], Demands::Encryption, Witnessed::SaslOverTls);
+    row(ROW_7, Demands::Encryption, Witnessed::SaslOverTls);
 }
 
 #[test]
 fn row_7_falls_back_to_tls_dialback_when_the_partners_certificate_is_not_trusted() {
     let world = World::start();
-    let folder = world.folder().join("other");
-    std::fs::create_dir_all(&folder).unwrap();
-    let other = Authority::new(&folder);
-    world.server.add_partner(PARTNER, "federated", ["required", "optional", "true"], Some(world.authority.root()));
+    let other = Authority::new(&world.subfolder("other"));
+    world.server.add_partner(PARTNER, "federated", ROW_7, Some(world.authority.root()));
     let prosody = world.prosody_signed_by(PARTNER, Demands::Encryption, &other);
     converse(&world, &prosody, Transport::Tcp);
     prosody.process.wait_for(0, &["Outgoing s2s connection fabrikam.example->contoso.example complete"]);
@@ -91,10 +89,10 @@ fn row_7_falls_back_to_tls_dialback_when_the_partners_certificate_is_not_trusted
 
 #[test]
 fn row_13_uses_dialback_under_tls_and_never_external() {
-    row(["required", "not_supported", "true"], Demands::Encryption, Witnessed::TlsDialback);
+    row(ROW_13, Demands::Encryption, Witnessed::TlsDialback);
 }
 
 #[test]
 fn row_17_uses_dialback_without_tls_although_prosody_offers_it() {
-    row(["not_supported", "not_supported", "true"], Demands::Nothing, Witnessed::TcpDialback);
+    row(ROW_17, Demands::Nothing, Witnessed::TcpDialback);
 }

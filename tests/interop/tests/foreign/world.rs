@@ -1,6 +1,8 @@
 //! A whole test world: DNS, our server as contoso.example, and what is needed to start partners' servers and SIP users in it.
 
-use std::path::Path;
+use std::fs;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
 
 use tempfile::TempDir;
 
@@ -25,6 +27,12 @@ pub(crate) const ALICE: &str = "alice@contoso.example";
 
 /// The password of internal users.
 pub(crate) const PASSWORD: &str = "wonderland-2026";
+
+/// Rows of partner-policy.md §2: TLS, SASL, dialback.
+pub(crate) const ROW_2: [&str; 3] = ["required", "required", "false"];
+pub(crate) const ROW_7: [&str; 3] = ["required", "optional", "true"];
+pub(crate) const ROW_13: [&str; 3] = ["required", "not_supported", "true"];
+pub(crate) const ROW_17: [&str; 3] = ["not_supported", "not_supported", "true"];
 
 /// One world. Its programs end and its folder goes when it is dropped.
 pub(crate) struct World {
@@ -65,9 +73,17 @@ impl World {
         Self { server, authority, dns, ports: partners, loopback, folder }
     }
 
-    /// The folder for files of this world.
-    pub(crate) fn folder(&self) -> &Path {
-        self.folder.path()
+    /// A new folder inside that of this world.
+    pub(crate) fn subfolder(&self, name: &str) -> PathBuf {
+        let path = self.folder.path().join(name);
+        fs::create_dir_all(&path).expect("the world's folder can be written");
+        path
+    }
+
+    /// Where the name server says that the server of `domain` is.
+    pub(crate) fn server_of(&self, domain: &str) -> SocketAddr {
+        let (_, port) = *self.ports.iter().find(|(name, _)| *name == domain).expect("the world has this domain");
+        SocketAddr::new(self.loopback.ip(), port)
     }
 
     /// Starts Prosody for `domain` with a certificate of this world's root.
@@ -77,13 +93,12 @@ impl World {
 
     /// Starts Prosody for `domain` with a certificate of another root. Prosody itself trusts this world's root.
     pub(crate) fn prosody_signed_by(&self, domain: &str, demands: Demands, signer: &Authority) -> Prosody {
-        let (_, server_port) = *self.ports.iter().find(|(name, _)| *name == domain).expect("the world has this domain");
         let setup = prosody::Setup {
             domain,
             identity: &signer.issue(domain),
             authority: &self.authority,
             demands,
-            server_port,
+            server_port: self.server_of(domain).port(),
             dns: self.dns.address,
         };
         Prosody::start(self.folder.path(), self.loopback, &setup)

@@ -195,7 +195,7 @@ impl InboundStream {
     fn take_outputs(&mut self) {
         while let Some(output) = self.pump.machine.poll() {
             match output {
-                Output::AskPair { pair, method } => {
+                Output::AskPair { pair, method, .. } => {
                     let rules = self.rules(&pair, method.is_some());
                     self.pump.feed(Input::PairRules(&pair, rules));
                 }
@@ -238,6 +238,7 @@ impl InboundStream {
                 Output::Closed(failure) => self.closed = Some(failure),
                 Output::Acked(_)
                 | Output::DeliveryUnknown(_)
+                | Output::Inverse(..)
                 | Output::KeySent(..)
                 | Output::PairFailed(..)
                 | Output::Unsent(..)

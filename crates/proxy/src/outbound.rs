@@ -262,6 +262,7 @@ impl OutboundStream {
                 | Output::Acked(_)
                 | Output::AskKey(_)
                 | Output::DeliveryUnknown(_)
+                | Output::Inverse(..)
                 | Output::ProofOfLife(_)
                 | Output::Stanzas(..)
                 | Output::Verdict(..) => {}

@@ -11,8 +11,8 @@
 //! 4. At `deadline` the shell feeds [`Input::Deadline`].
 //! 5. After [`Output::Closed`] it writes what is drained and drops the connection. Nothing comes after it.
 //!
-//! A pair is authorised in one direction only: bidirectional streams (XEP-0288) and resource binding are not
-//! spoken. Stream compression never will be.
+//! A pair is authorised in the direction of the connection only, unless both sides agree to use it both ways (XEP-0288).
+//! Resource binding is not spoken, and stream compression never will be.
 
 pub mod dialback;
 pub mod error;
@@ -31,6 +31,7 @@ pub mod stanzas;
 pub mod starttls;
 
 mod ack;
+mod bidi;
 mod core;
 mod passage;
 mod seed;

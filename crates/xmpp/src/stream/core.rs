@@ -79,6 +79,8 @@ pub(super) struct Core {
     heard: bool,
     pub(super) last: Option<Spelled>,
     pub(super) extensions: Extensions,
+    /// Stanzas both ways are agreed.
+    pub(super) bidi: bool,
     pub(super) received: Received,
     pub(super) sent: Sent,
 }
@@ -119,6 +121,7 @@ impl Core {
             heard: false,
             last: None,
             extensions,
+            bidi: false,
             received: Received::default(),
             sent: Sent::default(),
             limits,
@@ -276,6 +279,11 @@ impl Core {
         if open { self.write_room() } else { 0 }
     }
 
+    /// The greatest stanza and the silence in seconds that we accept.
+    pub(super) fn own_limits(&self) -> (usize, u64) {
+        (self.limits.stanza_bytes_max, self.limits.inactivity_timeout.as_secs())
+    }
+
     pub(super) fn write_room(&self) -> usize {
         self.limits.write_bytes_max.saturating_sub(self.write_bytes)
     }
@@ -316,23 +324,28 @@ impl Core {
 
     pub(super) fn deauthorise(&mut self, pair: &DomainPair) {
         self.facts.authorised.retain(|(known, _)| known != pair);
+        self.facts.inverse.retain(|(known, _)| known != pair);
         self.forget_last_spelled();
     }
 
     /// Whether the peer may send stanzas of the pair here.
     pub(super) fn receives(&self, pair: &DomainPair) -> bool {
-        self.facts.direction == Direction::Inbound && self.method_of(pair).is_some()
+        self.carried(Direction::Inbound).iter().any(|(known, _)| known == pair)
     }
 
     /// Whether we may.
     pub(super) fn sends(&self, pair: &DomainPair) -> bool {
-        self.facts.direction == Direction::Outbound && self.method_of(pair).is_some()
+        self.carried(Direction::Outbound).iter().any(|(known, _)| known == pair)
     }
 
     /// One of the pairs that we may send stanzas of.
     pub(super) fn sending_pair(&self) -> Option<&DomainPair> {
-        let outbound = self.facts.direction == Direction::Outbound;
-        self.facts.authorised.first().filter(|_| outbound).map(|(pair, _)| pair)
+        self.carried(Direction::Outbound).first().map(|(pair, _)| pair)
+    }
+
+    /// The pairs that carry stanzas the way of a connection with this direction.
+    fn carried(&self, way: Direction) -> &[(DomainPair, Method)] {
+        if self.facts.direction == way { &self.facts.authorised } else { &self.facts.inverse }
     }
 
     /// Rules of the partner have come.

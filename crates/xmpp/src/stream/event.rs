@@ -30,7 +30,7 @@ pub enum Input<'a> {
     DialbackVerdict(&'a DomainPair, DialbackVerdict),
     /// The answer to [`Output::AskKey`].
     KeyStatus(&'a VerifyRequest, KeyStatus),
-    /// Outbound: stanzas to send. See [`Output::Unsent`].
+    /// Stanzas to send, where the stream carries the pair to the partner. See [`Output::Unsent`].
     Send(&'a DomainPair, Stanzas),
     /// A ping was answered on another stream of the pair: see [`Output::ProofOfLife`].
     ProofOfLife(&'a DomainPair),
@@ -57,6 +57,8 @@ pub enum Output {
         pair: DomainPair,
         /// The method with which it is about to be authorised.
         method: Option<Method>,
+        /// The pair is authorised already, and about to be used against the direction of the connection too.
+        inverse: bool,
     },
     /// Write what is drained, then make the TLS handshake: as server with the certificate of `local`, or as client with
     /// that certificate to show, `remote` as SNI and expected name.
@@ -77,11 +79,14 @@ pub enum Output {
     KeySent(DomainPair, Box<str>),
     /// The pair may carry stanzas: inbound from the partner, outbound to it.
     Authorised(DomainPair, Method),
-    /// The pair may no longer carry stanzas; the stream lives on.
+    /// The stream carries stanzas of this authorised pair against the direction of the connection too: inbound to the
+    /// partner, outbound from it.
+    Inverse(DomainPair, Method),
+    /// The pair may no longer carry stanzas, neither way; the stream lives on.
     Deauthorised(DomainPair, StreamFailure),
     /// Outbound: this added pair was not authorised; the stream lives on.
     PairFailed(DomainPair, StreamFailure),
-    /// Inbound: stanzas of an authorised pair, in order.
+    /// Stanzas from the partner, of a pair that may carry them here, in order.
     Stanzas(DomainPair, Batch),
     /// The partner answered one of our pings ([`keep_alive`](super::keep_alive)): every other stream on which we send
     /// stanzas of the pair is told by [`Input::ProofOfLife`].
@@ -91,7 +96,7 @@ pub enum Output {
     /// Right before [`Output::Closed`]: so many stanzas, the last ones sent, were never acknowledged. The peer may have
     /// them: they are not sent again.
     DeliveryUnknown(usize),
-    /// Outbound: not taken, not one of them.
+    /// Not taken, not one of them.
     Unsent(DomainPair, Stanzas, UnsentReason),
     /// Verification stream: the authoritative server's answer.
     Verdict(VerifyRequest, DialbackVerdict),

@@ -29,6 +29,8 @@ pub struct StreamFacts {
     pub attempts: Vec<Attempt>,
     /// Pairs that may carry stanzas now.
     pub authorised: Vec<(DomainPair, Method)>,
+    /// Of these, the ones that carry stanzas against the direction of the connection too (XEP-0288).
+    pub inverse: Vec<(DomainPair, Method)>,
     /// The peer's stream error.
     pub peer_error: Option<StreamError>,
     /// Keys that were asked after on this stream.
@@ -49,6 +51,7 @@ impl StreamFacts {
             features: None,
             attempts: Vec::new(),
             authorised: Vec::new(),
+            inverse: Vec::new(),
             peer_error: None,
             keys_asked: 0,
         }
@@ -86,6 +89,8 @@ pub struct FeaturesSeen {
     pub dialback: bool,
     /// Dialback errors are understood.
     pub dialback_errors: bool,
+    /// Stanzas both ways are offered (XEP-0288).
+    pub bidi: bool,
     /// Stream management is offered (XEP-0198).
     pub stream_management: bool,
     /// The greatest stanza the peer accepts (XEP-0478), if it says.

@@ -1,6 +1,6 @@
 //! Stream features (RFC 6120 §4.3.2): what we advertise, what a peer does.
 
-use super::{ack, facts::FeaturesSeen};
+use super::{ack, bidi, facts::FeaturesSeen};
 use crate::xml::{ElementRef, XmlWriter, ns};
 
 /// Server dialback as a feature (XEP-0220 §2.4.2).
@@ -19,6 +19,8 @@ pub(crate) struct Offer {
     pub(crate) external: bool,
     /// Server dialback with errors.
     pub(crate) dialback: bool,
+    /// Stanzas both ways.
+    pub(crate) bidi: bool,
     /// Stream management.
     pub(crate) stream_management: bool,
     /// The greatest stanza and the silence in seconds that we accept.
@@ -41,15 +43,23 @@ pub(crate) fn write(writer: &mut XmlWriter, offer: &Offer) {
     if offer.dialback {
         writer.start("dialback", NS_DIALBACK).leaf("errors", NS_DIALBACK, "").end();
     }
+    if offer.bidi {
+        writer.leaf("bidi", bidi::NS_FEATURE, "");
+    }
     if offer.stream_management {
         writer.leaf("sm", ack::NS, "");
     }
-    if let Some((bytes, seconds)) = offer.limits {
-        writer.start("limits", NS_LIMITS);
-        writer.leaf("max-bytes", NS_LIMITS, &bytes.to_string());
-        writer.leaf("idle-seconds", NS_LIMITS, &seconds.to_string()).end();
+    if let Some(limits) = offer.limits {
+        write_limits(writer, limits);
     }
     writer.end();
+}
+
+/// Writes the greatest stanza and the silence in seconds that we accept.
+pub(crate) fn write_limits(writer: &mut XmlWriter, (bytes, seconds): (usize, u64)) {
+    writer.start("limits", NS_LIMITS);
+    writer.leaf("max-bytes", NS_LIMITS, &bytes.to_string());
+    writer.leaf("idle-seconds", NS_LIMITS, &seconds.to_string()).end();
 }
 
 /// Reads `<stream:features/>`; unknown ones are passed over.
@@ -65,6 +75,8 @@ pub(crate) fn read(features: ElementRef<'_>) -> FeaturesSeen {
         } else if feature.is("dialback", NS_DIALBACK) {
             seen.dialback = true;
             seen.dialback_errors = feature.child("errors", NS_DIALBACK).is_some();
+        } else if feature.is("bidi", bidi::NS_FEATURE) {
+            seen.bidi = true;
         } else if feature.is("sm", ack::NS) {
             seen.stream_management = true;
         } else if feature.is("limits", NS_LIMITS) {
@@ -72,6 +84,11 @@ pub(crate) fn read(features: ElementRef<'_>) -> FeaturesSeen {
         }
     }
     seen
+}
+
+/// The limits inside `element`, if it holds any.
+pub(crate) fn read_limits_in(element: ElementRef<'_>) -> (Option<u64>, Option<u32>) {
+    element.child("limits", NS_LIMITS).map_or((None, None), read_limits)
 }
 
 /// The greatest stanza and the seconds of silence that a peer accepts; a number that is none is not said.
@@ -98,6 +115,7 @@ mod tests {
             starttls: Some(true),
             external: true,
             dialback: true,
+            bidi: true,
             stream_management: true,
             limits: Some((262_144, 600)),
         };
@@ -109,7 +127,8 @@ mod tests {
         let batch = Batch::from_xml(text).unwrap();
         let seen = read(batch.element(0));
         assert!(
-            seen.stream_management
+            seen.bidi
+                && seen.stream_management
                 && seen.starttls
                 && seen.starttls_required
                 && seen.external()

@@ -1,8 +1,8 @@
 //! The machine of a connection that a partner opened.
 //!
 //! It answers headers, offers what the rules permit, takes SASL EXTERNAL and dialback keys, answers questions about our
-//! own keys, and lets stanzas of authorised pairs pass. It never sends a stanza: one connection carries stanzas one way
-//! (RFC 6120 §4.5).
+//! own keys, and lets stanzas of authorised pairs pass. It sends stanzas only where both sides agreed to use the connection
+//! both ways (XEP-0288; else one connection carries stanzas one way, RFC 6120 §4.5).
 
 use std::{collections::VecDeque, time::Instant};
 
@@ -20,7 +20,6 @@ use super::{
     header::Header,
     rules::{Extensions, PairRules, Refusal, StreamLimits},
     seed::StreamIds,
-    stanzas::UnsentReason,
 };
 
 mod dialback;
@@ -90,6 +89,8 @@ enum Sasl {
 enum Ask {
     Header,
     External,
+    /// To use an authorised pair the other way too.
+    Inverse(Method),
     Key(Box<str>),
     KeyValid,
 }
@@ -136,9 +137,7 @@ impl Inbound {
             Input::Settled(stanzas) => self.core.settled(stanzas),
             Input::ProofOfLife(pair) => self.core.proof_of_life(now, pair),
             Input::DialbackVerdict(..) | Input::KeyStatus(..) => {}
-            Input::Send(pair, stanzas) => {
-                self.core.emit(Output::Unsent(pair.clone(), stanzas, UnsentReason::NotOpen));
-            }
+            Input::Send(pair, stanzas) => self.core.send(now, pair, stanzas),
             Input::AddPair(pair) => self.core.emit(Output::PairFailed(pair, StreamFailure::PairNotTaken)),
             Input::Close(None, _) => self.core.close(now),
             Input::Close(Some(condition), text) => {
@@ -175,6 +174,16 @@ impl Inbound {
     pub fn room(&self) -> usize {
         let reads = self.core.life != Life::Closed && self.asks.is_empty() && self.core.write_room() > 0;
         if reads && !self.core.handshake { READ_BYTES_MAX } else { 0 }
+    }
+
+    /// How many more bytes [`Input::Send`] should bring now; zero unless the stream carries stanzas both ways.
+    pub fn send_room(&self) -> usize {
+        self.core.send_room()
+    }
+
+    /// Stanzas sent that the peer has not acknowledged; none if nothing is acknowledged on this stream.
+    pub fn unacked(&self) -> Option<u64> {
+        self.core.sent.unacked()
     }
 
     /// What has happened so far.
@@ -225,14 +234,24 @@ impl Inbound {
             self.offer = Offer::default();
             self.rules = None;
             // Everything learnt in plaintext is forgotten (RFC 6120 §5.4.3.3).
+            self.core.bidi = false;
             self.verifying.clear();
             self.keys.clear();
             self.core.facts.keys_asked = 0;
         }
     }
 
+    /// Lets the partner's stanzas of the pair pass; ours too, where both ways are agreed and the rules say so again.
+    fn authorise(&mut self, now: Now, pair: DomainPair, method: Method) {
+        self.core.authorise(now, pair.clone(), method);
+        if self.core.bidi {
+            self.ask(pair, Some(method), Ask::Inverse(method));
+        }
+    }
+
     fn ask(&mut self, pair: DomainPair, method: Option<Method>, ask: Ask) {
-        self.core.emit(Output::AskPair { pair: pair.clone(), method });
+        let inverse = matches!(ask, Ask::Inverse(_));
+        self.core.emit(Output::AskPair { pair: pair.clone(), method, inverse });
         self.asks.push_back((pair, ask));
     }
 
@@ -245,6 +264,7 @@ impl Inbound {
         match ask {
             Ask::Header => self.header_judged(now, pair, answer),
             Ask::External => self.external_judged(&pair, answer),
+            Ask::Inverse(method) => self.core.inverse_judged(pair, method, answer),
             Ask::Key(key) => self.key_judged(pair, key, answer),
             Ask::KeyValid => self.key_valid_judged(now, pair, answer),
         }

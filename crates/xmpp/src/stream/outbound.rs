@@ -1,7 +1,8 @@
 //! The machine of a connection that we opened: for stanzas of a pair, or to ask an authoritative server about a key.
 //!
 //! TLS first where the rules want it, then SASL EXTERNAL, then dialback where the row permits it; never plaintext after
-//! TLS was begun. Stanzas of the peer are refused: one connection carries stanzas one way (RFC 6120 §4.5).
+//! TLS was begun. Stanzas of the peer are refused, since one connection carries stanzas one way (RFC 6120 §4.5), unless
+//! both sides agreed to use it both ways (XEP-0288).
 
 use std::{collections::VecDeque, time::Instant};
 
@@ -107,6 +108,8 @@ enum Ask {
     Key,
     /// To carry stanzas.
     Authorise(Method),
+    /// To carry the peer's too.
+    Inverse(Method),
 }
 
 impl Outbound {
@@ -247,7 +250,8 @@ impl Outbound {
     }
 
     fn ask(&mut self, pair: DomainPair, method: Option<Method>, ask: Ask) {
-        self.core.emit(Output::AskPair { pair: pair.clone(), method });
+        let inverse = matches!(ask, Ask::Inverse(_));
+        self.core.emit(Output::AskPair { pair: pair.clone(), method, inverse });
         self.asks.push_back((pair, ask));
     }
 
@@ -261,6 +265,7 @@ impl Outbound {
             (Ask::Header, Ok(rules)) => self.start(rules),
             (Ask::Header, Err(refusal)) => self.refuse(refusal, &pair),
             (Ask::Key, answer) => self.key_judged(now, pair, answer),
+            (Ask::Inverse(method), answer) => self.core.inverse_judged(pair, method, answer),
             (Ask::Authorise(method), answer) => self.authorise_judged(now, pair, method, answer),
         }
     }
@@ -271,18 +276,24 @@ impl Outbound {
             Ok(rules) => {
                 let certificate = self.core.certificate(&rules, &pair.remote);
                 if rules.permit(method, self.core.facts_tls_up(), certificate) {
-                    self.phase = Phase::Elements;
-                    self.core.authorise(now, pair, method);
-                    let offered = self.core.facts.features.as_ref().is_some_and(|seen| seen.stream_management);
-                    if offered && self.config.extensions.stream_management {
-                        self.core.enable_management();
-                    }
-                    return;
+                    return self.authorise(now, pair, method);
                 }
                 StreamFailure::MethodNotPermitted(method)
             }
         };
         self.pair_failed(pair, method, failure);
+    }
+
+    fn authorise(&mut self, now: Now, pair: DomainPair, method: Method) {
+        self.phase = Phase::Elements;
+        self.core.authorise(now, pair.clone(), method);
+        let offered = self.core.facts.features.as_ref().is_some_and(|seen| seen.stream_management);
+        if offered && self.config.extensions.stream_management {
+            self.core.enable_management();
+        }
+        if self.core.bidi {
+            self.ask(pair, Some(method), Ask::Inverse(method));
+        }
     }
 
     /// The rules of a live pair have changed.

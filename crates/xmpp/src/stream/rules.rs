@@ -110,6 +110,8 @@ impl Refusal {
 /// Extensions that may be switched off.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub struct Extensions {
+    /// Bidirectional streams (XEP-0288): each pair authorised on a connection may be used both ways.
+    pub bidi: bool,
     /// Stream management (XEP-0198): stanzas are acknowledged when they are settled.
     pub stream_management: bool,
 }

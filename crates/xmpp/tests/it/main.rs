@@ -4,6 +4,7 @@ mod corpora;
 mod pair;
 mod script;
 mod stream_ack;
+mod stream_bidi;
 mod stream_chunks;
 mod stream_dialback;
 mod stream_hostile;

@@ -119,6 +119,7 @@ impl Machine {
 #[derive(Default)]
 pub(crate) struct End {
     pub(crate) authorised: Vec<(DomainPair, Method)>,
+    pub(crate) inverse: Vec<(DomainPair, Method)>,
     pub(crate) stanzas: Vec<(DomainPair, Batch)>,
     pub(crate) anomalies: Vec<Anomaly>,
     pub(crate) closed: Option<Option<StreamFailure>>,
@@ -325,6 +326,7 @@ impl Pair {
                 self.servers[us].in_flight.retain(|(known, _)| *known != pair);
                 end.authorised.push((pair, method));
             }
+            Output::Inverse(pair, method) => end.inverse.push((pair, method)),
             Output::Deauthorised(pair, failure) | Output::PairFailed(pair, failure) => {
                 end.pair_failures.push((pair, failure));
             }

@@ -12,7 +12,7 @@ use crate::{
     script::{ANSWER, AUTH, HEADER, STARTTLS, Script, is_stream_error, rules},
 };
 
-const ON: Extensions = Extensions { stream_management: true };
+const ON: Extensions = Extensions { bidi: false, stream_management: true };
 const MESSAGE: &str = "<message from='bob@fabrikam.example/x' to='alice@contoso.example'><body>hi</body></message>";
 const PONG: &str = "<iq id='keep-alive:0' from='fabrikam.example' to='contoso.example' type='result'/>";
 const ENABLE: &str = "<enable xmlns='urn:xmpp:sm:3'/>";

@@ -97,7 +97,7 @@ impl Inbound {
         if self.may_use_dialback(&pair, &judgement) {
             self.answer_key(&pair, &DialbackVerdict::Valid);
             let method = self.dialback_method();
-            self.core.authorise(now, pair, method);
+            self.authorise(now, pair, method);
         }
     }
 

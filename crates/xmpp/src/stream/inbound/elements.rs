@@ -2,13 +2,14 @@
 
 use lexicon::Now;
 
-use super::{Inbound, Phase};
+use super::{Inbound, Phase, Sasl};
 use crate::{
     stanza::StanzaRef,
     stream::{
+        bidi,
         core::Life,
         error::{self, Condition},
-        event::Output,
+        event::{Anomaly, Output},
         failure::{Stage, StreamFailure},
         starttls,
     },
@@ -64,8 +65,18 @@ impl Inbound {
             ns::SASL => self.sasl_element(element),
             _ if starttls_first => self.fail(StreamFailure::TlsRequired),
             ns::DIALBACK => self.dialback_element(element),
+            bidi::NS if self.config.extensions.bidi => self.bidi(element),
             _ => self.protocol(Condition::UnsupportedStanzaType, "an element that is no stanza"),
         }
+    }
+
+    /// After authentication was begun it is too late (XEP-0288 §2.2): then the stream goes on one way.
+    fn bidi(&mut self, request: ElementRef<'_>) {
+        let late = self.core.established() || self.sasl == Sasl::Done || !self.verifying.is_empty();
+        if late || self.core.bidi || request.name() != "bidi" {
+            return self.core.anomaly(Anomaly::UnknownElement);
+        }
+        self.core.bidi_requested(request);
     }
 
     fn starttls(&mut self) {

@@ -102,7 +102,7 @@ impl Inbound {
         self.rules = Some(rules);
         self.features();
         if self.sasl == Sasl::Done {
-            self.core.authorise(now, pair, Method::SaslOverTls);
+            self.authorise(now, pair, Method::SaslOverTls);
         }
     }
 
@@ -117,8 +117,10 @@ impl Inbound {
         }
         // Where nothing can be authorised in plaintext, TLS is required whatever the setting is called.
         let starttls = starttls.then_some(!dialback);
-        let limits = dialback.then(|| self.limits());
-        Ok(Offer { starttls, dialback, limits, ..Offer::default() })
+        let limits = dialback.then(|| self.core.own_limits());
+        // Before TLS it could only be asked for by a peer that goes on without TLS.
+        let bidi = dialback && self.config.extensions.bidi;
+        Ok(Offer { starttls, dialback, bidi, limits, ..Offer::default() })
     }
 
     fn offer_in_tls(&mut self, pair: &DomainPair, rules: &PairRules) -> Result<Offer, StreamFailure> {
@@ -129,7 +131,7 @@ impl Inbound {
         let certificate = self.core.certificate(rules, &pair.remote);
         let sasl = rules.methods.contains(Method::SaslOverTls);
         let dialback = rules.dialback_method(true).is_some();
-        let limits = Some(self.limits());
+        let limits = Some(self.core.own_limits());
         if self.sasl == Sasl::Done {
             return match rules.permit(Method::SaslOverTls, true, certificate) {
                 true => {
@@ -147,10 +149,6 @@ impl Inbound {
                 _ => StreamFailure::MethodNotPermitted(Method::TlsDialback),
             });
         }
-        Ok(Offer { external, dialback, limits, ..Offer::default() })
-    }
-
-    fn limits(&self) -> (usize, u64) {
-        (self.config.limits.stanza_bytes_max, self.config.limits.inactivity_timeout.as_secs())
+        Ok(Offer { external, dialback, bidi: self.config.extensions.bidi, limits, ..Offer::default() })
     }
 }

@@ -98,6 +98,7 @@ impl Outbound {
         let sasl = tls_up && self.config.sasl && rules.methods.contains(Method::SaslOverTls);
         let sasl_failure = sasl.then(|| self.external_unavailable(&pair, seen, rules)).flatten();
         if sasl && sasl_failure.is_none() {
+            self.ask_both_ways(seen.bidi);
             self.core.write(|writer| external::write_auth(writer, &pair.local));
             self.core.facts.stage = Stage::Sasl;
             self.phase = Phase::Sasl;
@@ -107,12 +108,22 @@ impl Outbound {
             self.core.facts.tried(Method::SaslOverTls, Some(failure.clone()));
         }
         match rules.dialback_method(tls_up) {
-            Some(_) if seen.dialback => self.send_key(now, pair),
+            Some(_) if seen.dialback => {
+                // A peer that multiplexes must understand that a pair fails alone (XEP-0288 §2.2).
+                self.ask_both_ways(seen.bidi && seen.dialback_errors);
+                self.send_key(now, pair);
+            }
             Some(_) => self.fail(StreamFailure::DialbackAbsent),
             None => {
                 let method = if tls_up { Method::TlsDialback } else { Method::TcpDialback };
                 self.fail(sasl_failure.unwrap_or(StreamFailure::MethodNotPermitted(method)));
             }
+        }
+    }
+
+    fn ask_both_ways(&mut self, offered: bool) {
+        if offered && self.config.extensions.bidi {
+            self.core.request_bidi();
         }
     }
 

@@ -8,7 +8,9 @@ use super::{Ask, Outbound, Phase, Purpose};
 use crate::{
     stream::{
         core::Life,
-        dialback::{DialbackCondition, DialbackError, DialbackVerdict, Kind, Message, VerifyRequest, What, ask},
+        dialback::{
+            DialbackCondition, DialbackError, DialbackVerdict, Kind, Message, VerifyRequest, What, answer, ask,
+        },
         error::Condition,
         event::{Anomaly, Output},
         failure::{Stage, StreamFailure},
@@ -49,6 +51,12 @@ impl Outbound {
             Err((condition, what)) => return self.protocol(condition, what),
         };
         let What::Answer(verdict) = message.what else {
+            if self.core.bidi && message.kind == Kind::Result {
+                // Exactly the inverse pairs are carried here; others need a stream of the peer's own.
+                let error = DialbackError::new(DialbackCondition::ResourceConstraint, "open a stream of your own");
+                let verdict = DialbackVerdict::Error(error);
+                self.core.write(|writer| answer(writer, Kind::Result, &message.pair, None, &verdict));
+            }
             return self.core.anomaly(Anomaly::DialbackInWrongDirection);
         };
         match message.kind {

@@ -18,8 +18,22 @@ use crate::{
 
 impl Outbound {
     pub(super) fn elements(&mut self, now: Now, batch: Batch, first: usize) {
+        let mut run = first;
         for index in first..batch.len() {
-            self.element(now, batch.element(index));
+            let element = batch.element(index);
+            match StanzaRef::of(element).filter(|_| self.core.bidi && self.phase == Phase::Elements) {
+                Some(stanza) => {
+                    if let Err((condition, what)) = self.core.stanza(now, &batch, &mut run, index, &stanza) {
+                        return self.protocol(condition, what);
+                    }
+                    continue;
+                }
+                None => {
+                    self.core.pass(now, &batch, run, index);
+                    run = index + 1;
+                    self.element(now, element);
+                }
+            }
             if self.core.life == Life::Closed || self.core.handshake || self.phase == Phase::Header {
                 return;
             }
@@ -27,6 +41,7 @@ impl Outbound {
                 return self.core.put_back(batch, index + 1);
             }
         }
+        self.core.pass(now, &batch, run, batch.len());
     }
 
     fn element(&mut self, now: Now, element: ElementRef<'_>) {

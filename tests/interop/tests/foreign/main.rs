@@ -9,5 +9,6 @@ mod programs;
 mod refusals;
 mod restart;
 mod rows;
+mod start;
 mod villain;
 mod world;

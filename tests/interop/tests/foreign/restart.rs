@@ -3,8 +3,19 @@
 use interop::baresip::Transport;
 use interop::prosody::Demands;
 use interop::slixmpp::Client;
+use serde_json::Value;
 
 use crate::world::{PARTNER, ROW_2, World};
+
+/// A list without what a partner is doing now, which nobody has set.
+fn set_by_people(mut list: Value) -> Value {
+    for item in list.as_array_mut().into_iter().flatten().filter_map(Value::as_object_mut) {
+        for live in ["state", "last_success", "last_failure"] {
+            item.remove(live);
+        }
+    }
+    list
+}
 
 #[test]
 fn kill_9_and_restart_keep_partners_users_and_contacts_and_traffic_resumes() {
@@ -18,13 +29,13 @@ fn kill_9_and_restart_keep_partners_users_and_contacts_and_traffic_resumes() {
         juliet.receive("alice's message", 0, |m| m.body == "Before");
     }
     let lists = [["partner", "list"], ["user", "list"], ["contact", "list"], ["domain", "list"], ["audit", "list"]];
-    let before = lists.map(|list| world.server.json(&list));
+    let before = lists.map(|list| set_by_people(world.server.json(&list)));
     assert!(before.iter().all(|list| list.as_array().is_some_and(|items| !items.is_empty())), "{before:#?}");
 
     world.server.kill();
     world.server.restart();
 
-    assert_eq!(lists.map(|list| world.server.json(&list)), before);
+    assert_eq!(lists.map(|list| set_by_people(world.server.json(&list))), before);
     let mut alice = world.alice(Transport::Tcp, "juliet@fabrikam.example");
     // The contact that alice's message made is still there: an uninvited sender would be refused.
     juliet.send("alice@contoso.example", "m2", "You wrote before");

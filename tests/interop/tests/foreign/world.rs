@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use tempfile::TempDir;
 
 use interop::baresip::{Account, Baresip, Transport};
-use interop::ca::Authority;
+use interop::ca::{Authority, Identity};
 use interop::dns::{Dns, Zone};
 use interop::legation::{self, Legation, Ports};
 use interop::loopback::Loopback;
@@ -40,6 +40,8 @@ pub(crate) struct World {
     pub(crate) server: Legation,
     /// Signs every good certificate of the world.
     pub(crate) authority: Authority,
+    /// Our certificate.
+    pub(crate) identity: Identity,
     dns: Dns,
     ports: [(&'static str, u16); 2],
     loopback: Loopback,
@@ -70,7 +72,7 @@ impl World {
         };
         let server = Legation::install(folder.path(), loopback, &setup);
         server.add_user(ALICE, PASSWORD);
-        Self { server, authority, dns, ports: partners, loopback, folder }
+        Self { server, authority, identity, dns, ports: partners, loopback, folder }
     }
 
     /// A new folder inside that of this world.

@@ -20,6 +20,7 @@ use crate::{
 };
 
 mod audit;
+mod cert;
 mod check;
 mod contact;
 mod domain;
@@ -71,6 +72,9 @@ enum Command {
     /// The configuration file
     #[command(subcommand)]
     Config(check::Command),
+    /// The server's own certificates
+    #[command(subcommand)]
+    Cert(cert::Command),
     /// Internal domains
     #[command(subcommand)]
     Domain(domain::Command),
@@ -164,6 +168,7 @@ fn run(line: Line) -> Result<ExitCode, Failure> {
 
 async fn ask(command: Command, caller: &Caller) -> Result<(), Failure> {
     match command {
+        Command::Cert(command) => command.run(caller).await,
         Command::Domain(command) => command.run(caller).await,
         Command::Partner(command) => command.run(caller).await,
         Command::User(command) => command.run(caller).await,

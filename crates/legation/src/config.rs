@@ -32,6 +32,8 @@ const FILE_BYTES_MAX: u64 = 1024 * 1024;
 /// What the server needs to start.
 #[derive(Clone, Debug)]
 pub struct Config {
+    /// The file that it was read from, if any: what may change without a restart is read from there again.
+    pub file: Option<PathBuf>,
     /// Where the store, its lock and the admin socket are; mode 0700.
     pub data_dir: PathBuf,
     /// Between servers.
@@ -142,6 +144,7 @@ impl Config {
         let data_dir = data_dir.into();
         let sip = SocketAddr::from((Ipv4Addr::UNSPECIFIED, 5060));
         Self {
+            file: None,
             admin_socket: data_dir.join("admin.sock"),
             data_dir,
             xmpp: XmppConfig {
@@ -161,7 +164,9 @@ impl Config {
         let unreadable = |source| ConfigError::Unreadable { path: path.to_owned(), source };
         let text = read(path).map_err(unreadable)?;
         let directory = path.parent().unwrap_or(Path::new(""));
-        check::config(&text, directory).map_err(|problems| ConfigError::Invalid { path: path.to_owned(), problems })
+        let invalid = |problems| ConfigError::Invalid { path: path.to_owned(), problems };
+        let config = check::config(&text, directory).map_err(invalid)?;
+        Ok(Self { file: Some(path.to_owned()), ..config })
     }
 
     /// The database file.

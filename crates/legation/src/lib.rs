@@ -8,6 +8,7 @@ pub mod config;
 pub mod demo;
 pub mod server;
 
+mod certificates;
 mod client;
 mod courier;
 mod credential;

@@ -7,10 +7,13 @@ use link::Snapshots;
 use panel::api::v1::dto::{Listener, Status, Stream};
 use policy::EdgeSnapshot;
 
+use crate::certificates::{self, Certificates};
+
 pub(crate) struct Live {
     started_at: Timestamp,
     snapshots: Snapshots,
     listeners: Vec<Listener>,
+    certificates: Certificates,
     proxy: proxy::Monitor,
     gateway: gateway::Monitor,
 }
@@ -20,7 +23,7 @@ impl Live {
         started_at: Timestamp,
         snapshots: Snapshots,
         admin_socket: &Path,
-        proxy: &proxy::Running,
+        (proxy, certificates): (&proxy::Running, Certificates),
         gateway: &gateway::Running,
     ) -> Self {
         let of = |name: &str, transport: &str, addresses: &[SocketAddr]| {
@@ -41,7 +44,7 @@ impl Live {
         listeners.extend(of("sip", "udp", gateway.sip_udp()));
         listeners.extend(of("sip", "tcp", gateway.sip_tcp()));
         listeners.push(api);
-        Self { started_at, snapshots, listeners, proxy: proxy.monitor(), gateway: gateway.monitor() }
+        Self { started_at, snapshots, listeners, certificates, proxy: proxy.monitor(), gateway: gateway.monitor() }
     }
 
     fn rows(&self) -> Vec<Stream> {
@@ -50,6 +53,7 @@ impl Live {
             let partner = snapshot.as_ref().and_then(|snapshot| snapshot.partner_of(remote));
             partner.map_or_else(String::new, |partner| partner.primary_domain.as_ascii().to_owned())
         };
+        let now = net::clock::now().wall;
         let mut rows = Vec::new();
         for stream in self.proxy.streams() {
             for (pair, method) in &stream.authorised {
@@ -62,6 +66,7 @@ impl Live {
                     direction: stream.direction.as_str().to_owned(),
                     method: method.as_str().to_owned(),
                     since: stream.since.to_string(),
+                    certificate: stream.certificate.as_ref().map(|facts| certificates::peer(facts, now)),
                 });
             }
         }
@@ -134,6 +139,19 @@ impl panel::Live for Live {
         })
     }
 
+    fn certificates(&self, source: panel::CertificateSource) -> panel::Answer<'_, Result<panel::Certificates, String>> {
+        Box::pin(async move {
+            match source {
+                panel::CertificateSource::InUse => Ok(self.certificates.in_use()),
+                panel::CertificateSource::Files => self.certificates.in_files().map_err(|error| error.to_string()),
+            }
+        })
+    }
+
+    fn reload_certificates(&self) -> panel::Answer<'_, Result<panel::Certificates, String>> {
+        Box::pin(async { self.certificates.reload().map_err(|error| error.to_string()) })
+    }
+
     fn status(&self) -> panel::Answer<'_, Status> {
         Box::pin(async {
             Status {
@@ -142,6 +160,7 @@ impl panel::Live for Live {
                 streams: self.rows(),
                 registrations: self.gateway.registrations().await.len() as u64,
                 ledger: self.ledger(),
+                warnings: self.certificates.in_use().warnings,
                 ..Status::default()
             }
         })

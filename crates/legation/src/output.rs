@@ -118,7 +118,7 @@ fn print(table: &Table) {
 }
 
 /// `text` without what would act on a terminal; lines are kept.
-fn plain(text: &str) -> String {
+pub(crate) fn plain(text: &str) -> String {
     text.chars().map(|c| if c.is_control() && c != '\n' { '\u{fffd}' } else { c }).collect()
 }
 

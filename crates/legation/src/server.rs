@@ -11,6 +11,7 @@ use tokio::task::JoinHandle;
 
 use crate::{
     Config,
+    certificates::{Certificates, ReloadError},
     courier::{self, Reports},
     credential,
     live::Live,
@@ -25,8 +26,10 @@ pub struct Running {
     proxy: proxy::Running,
     gateway: gateway::Running,
     panel: panel::Running,
+    certificates: Certificates,
     courier: JoinHandle<()>,
     reports: Option<Reports>,
+    watch: JoinHandle<()>,
 }
 
 /// Where the server can be reached, with the real ports.
@@ -100,10 +103,12 @@ async fn start_roles(config: Config, store: &Store) -> Result<Running, StartErro
         ..gateway::GatewayConfig::default()
     };
     let gateway = gateway::start(inside, store.clone(), inside_end, snapshots.clone()).await?;
-    let live = Live::new(started_at.wall, snapshots, &config.admin_socket, &proxy, &gateway);
+    let certificates = Certificates::new(proxy.certificates(), config.file.clone(), snapshots.clone());
+    let live = Live::new(started_at.wall, snapshots, &config.admin_socket, (&proxy, certificates.clone()), &gateway);
     let means = panel::Means { store: store.clone(), credentials: credential::of, live: Arc::new(live) };
     let panel = panel::start(&config.admin_socket, means).await?;
-    Ok(Running { store: store.clone(), proxy, gateway, panel, courier, reports })
+    let watch = tokio::spawn(certificates.clone().watch());
+    Ok(Running { store: store.clone(), proxy, gateway, panel, certificates, courier, reports, watch })
 }
 
 impl Running {
@@ -119,8 +124,8 @@ impl Running {
     }
 
     /// Reads the certificate files again, for connections from now on. After an error the old ones stay in use.
-    pub fn reload_certificates(&self) -> Result<(), proxy::ProxyError> {
-        self.proxy.reload_certificates()
+    pub fn reload_certificates(&self) -> Result<(), ReloadError> {
+        self.certificates.reload().map(|_| ())
     }
 
     /// Stops from the outside in: no more changes, then no more requests of users, then the streams; what waits is
@@ -133,6 +138,7 @@ impl Running {
             reports.stop().await;
         }
         self.courier.abort();
+        self.watch.abort();
         self.store.close().await;
     }
 }

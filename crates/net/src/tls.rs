@@ -84,7 +84,7 @@ impl Tls {
     where
         S: AsyncRead + AsyncWrite + Unpin,
     {
-        let addressed = local.and_then(|local| self.identities.find(local.as_ascii()));
+        let addressed = local.and_then(|local| self.identities.find(local));
         let config = addressed.map_or(&self.by_sni, |index| &self.servers[index]);
         let acceptor = tokio_rustls::TlsAcceptor::from(Arc::clone(config));
         Secured::new(acceptor.accept(stream).await?.into())

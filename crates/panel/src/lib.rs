@@ -17,7 +17,7 @@ use std::{pin::Pin, sync::Arc};
 use lexicon::BareJid;
 use store::{Credential, Revisions, Store};
 
-pub use api::v1::dto::{DigestChoice, Status, Stream};
+pub use api::v1::dto::{Certificates, DigestChoice, Status, Stream};
 pub use socket::{Running, SocketError, start};
 
 /// What the panel is given by the binary.
@@ -34,6 +34,15 @@ pub struct Means {
 /// What [`Live`] answers in its own time.
 pub type Answer<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 
+/// Which certificates are meant.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum CertificateSource {
+    /// Those that are shown to partners.
+    InUse,
+    /// Those in the files, which reading them again would bring into use.
+    Files,
+}
+
 /// What the server is doing now, told by the binary.
 pub trait Live: Send + Sync {
     /// The present state; version and revision are filled in by the panel.
@@ -48,6 +57,17 @@ pub trait Live: Send + Sync {
     fn close_stream(&self, number: u64, reason: &str) -> bool {
         let _ = (number, reason);
         false
+    }
+
+    /// Our certificates, or why they cannot be read. A server that shows none has none.
+    fn certificates(&self, source: CertificateSource) -> Answer<'_, Result<Certificates, String>> {
+        let _ = source;
+        Box::pin(async { Ok(Certificates::default()) })
+    }
+
+    /// Reads the certificate files again; those then in use, or why the old ones stay.
+    fn reload_certificates(&self) -> Answer<'_, Result<Certificates, String>> {
+        self.certificates(CertificateSource::InUse)
     }
 
     /// Waits until the roles work by what the store held at these revisions.

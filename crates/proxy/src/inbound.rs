@@ -215,6 +215,7 @@ impl InboundStream {
                 }
                 Output::Authorised(pair, method) => {
                     self.half_open = None;
+                    self.edge.streams.secure(self.number, self.pump.machine.facts().tls.as_ref());
                     self.edge.authorised(self.number, &pair, method, Direction::Inbound);
                     self.report(Some(&pair), End::Authorised(method));
                     // A hint: the route does without it when it has much to do.

@@ -104,14 +104,14 @@ pub async fn start(config: ProxyConfig, mut snapshots: Snapshots, link: LinkEnd)
     }
     let monitor = Monitor { counters: Arc::clone(&edge.counters), streams: Arc::clone(&edge.streams), events };
     let reports = Some(reports);
-    let tls = Arc::clone(&edge.tls);
+    let certificates = Certificates(Arc::clone(&edge.tls));
     for address in &addresses {
         tracing::info!(%address, "listening for partners");
     }
     for address in &addresses_tls {
         tracing::info!(%address, "listening for partners, direct TLS");
     }
-    Ok(Running { addresses, addresses_tls, monitor, tls, certificates: config.certificates, stop, ended, reports })
+    Ok(Running { addresses, addresses_tls, monitor, certificates, stop, ended, reports })
 }
 
 fn listen_on(addresses: &[SocketAddr]) -> Result<(Vec<TcpListener>, Vec<SocketAddr>), ListenError> {
@@ -125,8 +125,7 @@ pub struct Running {
     addresses: Vec<SocketAddr>,
     addresses_tls: Vec<SocketAddr>,
     monitor: Monitor,
-    tls: Arc<ArcSwap<Tls>>,
-    certificates: Vec<CertificateFiles>,
+    certificates: Certificates,
     stop: watch::Sender<bool>,
     ended: mpsc::Receiver<()>,
     reports: Option<EventInbox>,
@@ -154,11 +153,9 @@ impl Running {
         self.monitor.clone()
     }
 
-    /// Reads the certificate files again, for connections from now on. After an error the old ones stay in use.
-    pub fn reload_certificates(&self) -> Result<(), ProxyError> {
-        let tls = Tls::new(Identities::load(&self.certificates)?)?;
-        self.tls.store(Arc::new(tls));
-        Ok(())
+    /// For those who read the certificates again.
+    pub fn certificates(&self) -> Certificates {
+        self.certificates.clone()
     }
 
     /// Stops: listens no more, closes every stream with `system-shutdown`, refuses what waits. Returns when all tasks
@@ -168,6 +165,23 @@ impl Running {
         let _ = stop.send(true);
         let _ = timeout(STOP_TIMEOUT, ended.recv()).await;
         monitor.ledger()
+    }
+}
+
+/// The certificates that a proxy shows. Cheap to clone.
+#[derive(Clone)]
+pub struct Certificates(Arc<ArcSwap<Tls>>);
+
+impl Certificates {
+    /// Those that new connections show.
+    pub fn in_use(&self) -> Arc<Tls> {
+        self.0.load_full()
+    }
+
+    /// Reads `files`, for connections from now on; live streams are not touched. After an error the old ones stay in use.
+    pub fn reload(&self, files: &[CertificateFiles]) -> Result<(), ProxyError> {
+        self.0.store(Arc::new(Tls::new(Identities::load(files)?)?));
+        Ok(())
     }
 }
 

@@ -243,6 +243,7 @@ impl OutboundStream {
                 Output::StartTls { local, remote } => self.pump.start_tls(local, remote),
                 Output::KeySent(pair, id) => self.edge.streams.key_sent(self.number, pair, id),
                 Output::Authorised(pair, method) => {
+                    self.edge.streams.secure(self.number, self.pump.machine.facts().tls.as_ref());
                     self.edge.authorised(self.number, &pair, method, Direction::Outbound);
                     self.report(&pair, End::Authorised(method));
                     self.open.push(pair.clone());

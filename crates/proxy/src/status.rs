@@ -6,7 +6,7 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
-use lexicon::{Direction, DomainPair, Method, Timestamp};
+use lexicon::{Direction, DomainPair, Method, PeerCertificate, Timestamp, TlsFacts};
 use tokio::sync::{Notify, watch};
 
 /// One live connection.
@@ -22,6 +22,8 @@ pub struct StreamStatus {
     pub since: Timestamp,
     /// The pairs that may carry stanzas, with the method that authorised each.
     pub authorised: Vec<(DomainPair, Method)>,
+    /// The certificate that the partner's server showed; none without TLS.
+    pub certificate: Option<PeerCertificate>,
 }
 
 /// Live connections and the dialback keys that are in flight on them.
@@ -47,8 +49,18 @@ impl Streams {
         let mut inner = self.inner();
         inner.next += 1;
         let number = inner.next;
-        inner.live.insert(number, StreamStatus { number, direction, peer, since, authorised: Vec::new() });
+        inner
+            .live
+            .insert(number, StreamStatus { number, direction, peer, since, authorised: Vec::new(), certificate: None });
         number
+    }
+
+    /// TLS is up: what the partner's server showed.
+    pub(crate) fn secure(&self, number: u64, facts: Option<&TlsFacts>) {
+        let certificate = facts.and_then(|facts| facts.peer.as_ref().ok()).cloned();
+        if let Some(stream) = self.inner().live.get_mut(&number) {
+            stream.certificate = certificate;
+        }
     }
 
     pub(crate) fn authorise(&self, number: u64, pair: &DomainPair, method: Method) {

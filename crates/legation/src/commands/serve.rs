@@ -77,9 +77,8 @@ fn reload(path: &Path, running: &Running, set_level: &dyn Fn(LogLevel)) {
         Ok(config) => set_level(config.log.level),
         Err(error) => tracing::error!(%error, "the configuration file was not read again"),
     }
-    match running.reload_certificates() {
-        Ok(()) => tracing::info!("certificates were read again"),
-        Err(error) => tracing::error!(%error, "certificates were not read again"),
+    if let Err(error) = running.reload_certificates() {
+        tracing::error!(%error, "certificates were not read again");
     }
 }
 

@@ -1,6 +1,6 @@
 //! `legation status`. Counters that are zero are left out of the table; JSON has them all.
 
-use panel::api::v1::dto::Status;
+use panel::api::v1::dto::{PeerCertificate, Status};
 
 use super::Caller;
 use crate::output::{self, Failure, Format};
@@ -27,14 +27,29 @@ pub(super) async fn run(caller: &Caller) -> Result<(), Failure> {
         output::line("");
         let streams = status.streams.iter().map(|stream| {
             let pair = format!("{} ↔ {}", stream.local, stream.remote);
-            [stream.partner.clone(), pair, stream.direction.clone(), stream.method.clone(), output::time(&stream.since)]
+            [
+                stream.partner.clone(),
+                pair,
+                stream.direction.clone(),
+                stream.method.clone(),
+                output::time(&stream.since),
+                stream.certificate.as_ref().map_or_else(|| "-".to_owned(), certificate),
+            ]
         });
-        output::table(["partner", "pair", "direction", "method", "since"], streams);
+        output::table(["partner", "pair", "direction", "method", "since", "certificate"], streams);
     }
     let counted: Vec<_> = status.ledger.iter().filter(|(_, value)| **value > 0).collect();
     if !counted.is_empty() {
         output::line("");
         output::table(["counter", "value"], counted.iter().map(|(name, value)| [(*name).clone(), value.to_string()]));
     }
+    for warning in &status.warnings {
+        output::note(format_args!("warning: {}", output::plain(warning)));
+    }
     Ok(())
+}
+
+/// A partner's certificate in a table cell.
+pub(super) fn certificate(shown: &PeerCertificate) -> String {
+    format!("{}, issued by {}, {} days left", shown.subject, shown.issuer, shown.days_left)
 }

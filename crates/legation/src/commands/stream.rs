@@ -3,7 +3,7 @@
 use clap::Subcommand;
 use panel::api::v1::dto::Stream;
 
-use super::Caller;
+use super::{Caller, status::certificate};
 use crate::{
     client::escape,
     output::{self, Failure, Format},
@@ -31,7 +31,7 @@ impl Command {
                 if caller.format == Format::Json {
                     return output::json(&streams);
                 }
-                let header = ["stream", "partner", "pair", "direction", "method", "address", "since"];
+                let header = ["stream", "partner", "pair", "direction", "method", "address", "since", "certificate"];
                 output::table(header, streams.iter().map(row));
                 Ok(())
             }
@@ -45,7 +45,7 @@ impl Command {
     }
 }
 
-fn row(stream: &Stream) -> [String; 7] {
+fn row(stream: &Stream) -> [String; 8] {
     [
         stream.number.to_string(),
         stream.partner.clone(),
@@ -54,5 +54,6 @@ fn row(stream: &Stream) -> [String; 7] {
         stream.method.clone(),
         stream.peer.clone(),
         output::time(&stream.since),
+        stream.certificate.as_ref().map_or_else(|| "-".to_owned(), certificate),
     ]
 }

@@ -37,6 +37,7 @@ pub struct CertificateFiles {
 pub struct Identities(Vec<Identity>);
 
 struct Identity {
+    files: CertificateFiles,
     facts: PeerCertificate,
     key: Arc<CertifiedKey>,
 }
@@ -63,14 +64,24 @@ impl Identities {
         self.0.iter().map(|identity| &identity.facts)
     }
 
+    /// The files that each of them was read from, in their order.
+    pub fn files(&self) -> impl Iterator<Item = &CertificateFiles> {
+        self.0.iter().map(|identity| &identity.files)
+    }
+
+    /// Which one is shown for `domain`, in the order of the files; none when none names it.
+    pub fn find(&self, domain: &Domain) -> Option<usize> {
+        self.find_name(domain.as_ascii())
+    }
+
     /// Whether one of them names `domain`; without one a partner cannot accept SASL EXTERNAL from us.
     pub fn has(&self, domain: &Domain) -> bool {
-        self.find(domain.as_ascii()).is_some()
+        self.find(domain).is_some()
     }
 
     /// Where the one for `domain` is; the first when none fits.
     pub(super) fn position(&self, domain: &Domain) -> usize {
-        self.find(domain.as_ascii()).unwrap_or(0)
+        self.find(domain).unwrap_or(0)
     }
 
     pub(super) fn shown_by_client(&self, index: usize) -> Arc<dyn ResolvesClientCert> {
@@ -81,7 +92,7 @@ impl Identities {
         Arc::new(Shown(self.0.get(index).map(|identity| Arc::clone(&identity.key))))
     }
 
-    pub(super) fn find(&self, name: &str) -> Option<usize> {
+    fn find_name(&self, name: &str) -> Option<usize> {
         let exact = self.0.iter().position(|identity| names_exactly(&identity.facts.names, name));
         exact.or_else(|| self.0.iter().position(|identity| names_by_wildcard(&identity.facts.names, name)))
     }
@@ -108,7 +119,7 @@ impl fmt::Debug for Identities {
 
 impl ResolvesServerCert for Identities {
     fn resolve(&self, hello: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
-        let index = hello.server_name().and_then(|name| self.find(name)).unwrap_or(0);
+        let index = hello.server_name().and_then(|name| self.find_name(name)).unwrap_or(0);
         self.0.get(index).map(|identity| Arc::clone(&identity.key))
     }
 }
@@ -152,7 +163,7 @@ impl Identity {
             }
             _ => CertificateFileError::UnsupportedKey { path: files.key.clone() },
         })?;
-        Ok(Self { facts, key: Arc::new(key) })
+        Ok(Self { files: files.clone(), facts, key: Arc::new(key) })
     }
 }
 

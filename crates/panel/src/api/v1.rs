@@ -15,6 +15,7 @@ pub(crate) mod body;
 pub(crate) mod problem;
 
 mod audit;
+mod certificate;
 mod contact;
 mod domain;
 mod partner;
@@ -33,6 +34,9 @@ pub(crate) fn router() -> Router<Means> {
     Router::new()
         .route("/audit", get(audit::list))
         .route("/audit/verify", get(audit::verify))
+        .route("/certificates", get(certificate::list))
+        .route("/certificates/check", get(certificate::check))
+        .route("/certificates/reload", post(certificate::reload))
         .route("/contacts", get(contact::list).post(contact::add))
         .route("/contacts/accept", post(contact::accept))
         .route("/contacts/block", post(contact::block))

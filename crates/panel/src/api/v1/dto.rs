@@ -2,6 +2,7 @@
 //! which may change without the contract.
 
 mod audit;
+mod certificate;
 mod contact;
 mod domain;
 mod partner;
@@ -14,6 +15,7 @@ mod user;
 use serde::{Deserialize, Deserializer, Serialize};
 
 pub use audit::{Audit, AuditVerified};
+pub use certificate::{Certificate, Certificates, PeerCertificate};
 pub use contact::{Contact, ContactPair, Invitation};
 pub use domain::{Domain, NewDomain};
 pub use partner::{LastAttempt, NewPartner, Partner, PartnerChanged, PartnerChanges};

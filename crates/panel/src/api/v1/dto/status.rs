@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use super::PeerCertificate;
+
 /// The server now.
 #[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
 #[serde(default)]
@@ -22,6 +24,8 @@ pub struct Status {
     pub registrations: u64,
     /// Counters of what came in and what became of it, by name.
     pub ledger: BTreeMap<String, u64>,
+    /// What should be looked after, in sentences.
+    pub warnings: Vec<String>,
 }
 
 /// A place where connections or datagrams are accepted.
@@ -56,4 +60,6 @@ pub struct Stream {
     pub method: String,
     /// Since when.
     pub since: String,
+    /// The certificate that the partner's server showed; none without TLS.
+    pub certificate: Option<PeerCertificate>,
 }

@@ -27,8 +27,9 @@ const NORMAL: [(&str, &[&str]); 14] = [
 /// The load generators are made from the same cores as the server that they load.
 const BENCH: &[&str] = &["legation", "lexicon", "net", "sip", "xmpp"];
 
-/// Allowed in tests only: the stream machines are proven against all 18 negotiation rows.
-const DEVELOPMENT: [(&str, &[&str]); 1] = [("xmpp", &["policy"])];
+/// Allowed in tests only: the stream machines are proven against all 18 negotiation rows, the resolver against a real name
+/// server.
+const DEVELOPMENT: [(&str, &[&str]); 2] = [("xmpp", &["policy"]), ("interop", &["lexicon", "net"])];
 
 /// Means that a pure crate must not reach, however indirectly.
 const IMPURE: [&str; 8] = ["async-std", "getrandom", "mio", "rand", "rustls", "socket2", "sqlx", "tokio"];

@@ -101,6 +101,7 @@ pub(crate) fn code(failure: &RouteFailure) -> Code {
 pub(crate) fn code_of_stream(failure: &StreamFailure) -> Code {
     match failure {
         StreamFailure::Certificate(fault) => Code::from(*fault),
+        StreamFailure::CertificateExpired => Code::from(CertificateFault::Expired),
         StreamFailure::ClosedHere(_) | StreamFailure::PairNotTaken => Code::ClosedHere,
         StreamFailure::DialbackAbsent => Code::DialbackAbsent,
         StreamFailure::DialbackFailed(error) => match error.condition() {

@@ -71,6 +71,8 @@ pub(super) struct Core {
     established: bool,
     /// The last stanza, or the moment the stream was established.
     active_at: Instant,
+    /// The certificate on which a pair relies ends (RFC 6120 §13.7.2.3).
+    expires_at: Option<Instant>,
     /// What the peer says it accepts (XEP-0478).
     peer_stanza_bytes_max: Option<u64>,
     pub(super) liveness: Liveness,
@@ -90,6 +92,8 @@ pub(super) struct Core {
 pub(super) enum Due {
     /// An orderly close: nobody needs the stream, or the peer is about to end it.
     Close,
+    /// The peer's certificate ends.
+    Expired,
     /// The peer took too long.
     Silent,
     /// The peer has not answered our closing tag.
@@ -115,6 +119,7 @@ impl Core {
             established_by: now.instant + limits.establishment_timeout,
             established: false,
             active_at: now.instant,
+            expires_at: None,
             peer_stanza_bytes_max: None,
             liveness: Liveness::new(now),
             wrote: false,
@@ -312,6 +317,9 @@ impl Core {
         self.facts.tried(method, None);
         self.facts.authorised.push((pair.clone(), method));
         self.facts.stage = Stage::Open;
+        if method == Method::SaslOverTls {
+            self.expires_at = self.certificate_end(now);
+        }
         if !self.established {
             self.established = true;
             self.active_at = now.instant;
@@ -369,7 +377,7 @@ impl Core {
         match self.life {
             Life::Live if self.established => {
                 let silence = self.silence().map(|(at, _)| at);
-                silence.into_iter().chain([self.inactive_at()]).min()
+                silence.into_iter().chain(self.expires_at).chain([self.inactive_at()]).min()
             }
             Life::Live => Some(self.established_by),
             Life::Finishing(until) | Life::Closing(until) => Some(until),
@@ -384,6 +392,7 @@ impl Core {
             Life::Finishing(_) | Life::Closing(_) | Life::Closed => Some(Due::Over),
             Life::Live if !self.established => Some(Due::Silent),
             Life::Live if self.inactive_at() <= now.instant => Some(Due::Close),
+            Life::Live if self.expires_at.is_some_and(|at| at <= now.instant) => Some(Due::Expired),
             Life::Live => match self.silence()?.1 {
                 Need::Ask => {
                     self.ask_for_life(now);
@@ -401,6 +410,13 @@ impl Core {
 
     fn inactive_at(&self) -> Instant {
         self.active_at + self.limits.inactivity_timeout
+    }
+
+    /// The end of the peer's certificate; none if it is too far off to matter.
+    fn certificate_end(&self, now: Now) -> Option<Instant> {
+        let peer = self.facts.tls.as_ref()?.peer.as_ref().ok()?;
+        let left = peer.not_after.as_millis().saturating_sub(now.wall.as_millis());
+        now.instant.checked_add(Duration::from_millis(u64::try_from(left).unwrap_or(0)))
     }
 
     /// The end of a silence on a stream that we send on.

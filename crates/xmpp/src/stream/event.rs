@@ -37,7 +37,8 @@ pub enum Input<'a> {
     /// So many of the stanzas that came out by [`Output::Stanzas`], the oldest not yet reported, are settled: delivered,
     /// or answered. Only then does the peer get its acknowledgement.
     Settled(usize),
-    /// Outbound: authorise one more of our domains towards the same partner domain on this stream, by dialback.
+    /// Outbound: authorise one more pair on this stream, by dialback. With another partner domain only if it is found at
+    /// the same address and port (XEP-0220 §2.6.2).
     AddPair(DomainPair),
     /// Close: cleanly without a condition, else with this stream error. The text goes to the peer.
     Close(Option<Condition>, &'a str),

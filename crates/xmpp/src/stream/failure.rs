@@ -104,6 +104,9 @@ pub enum StreamFailure {
     /// SASL EXTERNAL is the only method the partner's row permits here, and the peer's certificate rules it out.
     #[error("SASL over TLS is required and the partner's certificate {0}")]
     Certificate(CertificateFault),
+    /// The certificate by which the peer proved its identity came to its end; a new stream needs a new one.
+    #[error("the partner's certificate has expired while the stream was open")]
+    CertificateExpired,
     /// We closed the stream with this condition on the shell's demand.
     #[error("closed by this server with {0}")]
     ClosedHere(Condition),
@@ -212,6 +215,7 @@ impl StreamFailure {
             Self::MethodNotPermitted(_) | Self::Refused(_) | Self::TlsExcluded => Fault::Policy,
             Self::AckTooHigh { .. }
             | Self::Certificate(_)
+            | Self::CertificateExpired
             | Self::DialbackAbsent
             | Self::DialbackFailed(_)
             | Self::DialbackInvalid
@@ -233,6 +237,7 @@ impl StreamFailure {
         Some(match self {
             Self::AckTooHigh { .. } => Condition::UndefinedCondition,
             Self::Certificate(_) | Self::ExternalAbsent(_) | Self::ExternalFailed(_) => Condition::NotAuthorized,
+            Self::CertificateExpired => Condition::Reset,
             Self::ClosedHere(condition) | Self::Protocol(condition, _) => *condition,
             Self::DialbackAbsent
             | Self::MethodNotPermitted(_)
@@ -259,6 +264,7 @@ impl StreamFailure {
         match self {
             Self::AckTooHigh { h, sent } => format!("you acknowledge {h} stanzas and were sent {sent}"),
             Self::Certificate(fault) => format!("SASL EXTERNAL is required and your certificate {fault}"),
+            Self::CertificateExpired => "your certificate has expired".to_owned(),
             Self::MethodNotPermitted(method) => format!("{method} is not permitted"),
             Self::Protocol(_, what) => (*what).to_owned(),
             Self::StarttlsAbsent | Self::TlsRequired => "TLS is required".to_owned(),

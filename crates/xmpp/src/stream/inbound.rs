@@ -212,6 +212,7 @@ impl Inbound {
         match self.core.due(now) {
             None => {}
             Some(Due::Close) => self.core.close(now),
+            Some(Due::Expired) => self.fail(StreamFailure::CertificateExpired),
             Some(Due::Silent) if self.served_keys_only() => self.core.close(now),
             Some(Due::Silent) => self.fail(StreamFailure::Timeout(self.core.facts.stage)),
             Some(Due::Over) => self.core.over(),

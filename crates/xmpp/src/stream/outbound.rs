@@ -229,6 +229,7 @@ impl Outbound {
         match self.core.due(now) {
             None => {}
             Some(Due::Close) => self.core.close(now),
+            Some(Due::Expired) => self.fail(StreamFailure::CertificateExpired),
             Some(Due::Silent) => self.fail(StreamFailure::Timeout(self.core.facts.stage)),
             Some(Due::Over) => self.core.over(),
         }

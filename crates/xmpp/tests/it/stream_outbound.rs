@@ -1,5 +1,7 @@
 //! The initiating side: TLS or not, SASL EXTERNAL or dialback, and failures that say what happened.
 
+use std::time::Duration;
+
 use lexicon::{CertificateFault, Method};
 use xmpp::stream::{
     Anomaly, Condition, Fault, Input, Output, PairRules, Purpose, Refusal, Retry, Stage, Stanzas, StreamFailure,
@@ -7,7 +9,7 @@ use xmpp::stream::{
 };
 
 use crate::{
-    pair::{domain, pair},
+    pair::{domain, pair, tls_facts},
     script::{ANSWER, Script, rules},
 };
 
@@ -296,6 +298,63 @@ fn another_domain_of_ours_may_use_the_stream() {
     script.input(Input::AddPair(pair("contoso.example", "tailspin.example")));
     assert!(matches!(&script.outputs()[..], [Output::PairFailed(_, StreamFailure::PairNotTaken)]));
     assert!(script.closed.is_none());
+}
+
+/// XEP-0220 §2.6.2: another target domain only with a peer that understands that it fails alone.
+#[test]
+fn another_domain_of_the_partner_may_use_the_stream_of_a_peer_with_dialback_errors() {
+    for (inside, taken) in [("<errors/>", true), ("", false)] {
+        let mut script = in_tls(rules(TlsUse::Required, &[Method::TlsDialback]));
+        let dialback = format!("<dialback xmlns='urn:xmpp:features:dialback'>{inside}</dialback>");
+        script.say(ANSWER).say(&features(&dialback));
+        script.say("<db:result from='fabrikam.example' to='contoso.example' type='valid'/>").hear();
+        script.outputs();
+        let second = pair("contoso.example", "rooms.fabrikam.example");
+        let heard = script.input(Input::AddPair(second.clone())).hear();
+        assert_eq!(
+            heard.starts_with("<db:result from='contoso.example' to='rooms.fabrikam.example'>"),
+            taken,
+            "{heard}"
+        );
+        if taken {
+            script.say("<db:result from='rooms.fabrikam.example' to='contoso.example' type='valid'/>");
+            let outputs = script.outputs();
+            assert!(matches!(outputs.last(), Some(Output::Authorised(pair, _)) if *pair == second), "{outputs:?}");
+        } else {
+            assert!(matches!(&script.outputs()[..], [Output::PairFailed(_, StreamFailure::PairNotTaken)]));
+        }
+        assert!(script.closed.is_none());
+    }
+}
+
+/// RFC 6120 §13.7.2.3: what proved the identity must still be valid; where nothing relied on it, it may end.
+#[test]
+fn a_stream_ends_with_the_certificate_that_it_relies_on() {
+    for (method, failure) in
+        [(Method::SaslOverTls, Some(StreamFailure::CertificateExpired)), (Method::TlsDialback, None)]
+    {
+        let mut script = Script::outbound(Ok(rules(TlsUse::Required, &[method])));
+        script.say(ANSWER).say(&starttls()).say(PROCEED);
+        let mut facts = tls_facts(&Ok(domain("fabrikam.example")));
+        let not_after = script.now.wall + Duration::from_secs(100);
+        facts.peer.as_mut().unwrap().not_after = not_after;
+        script.input(Input::Tls(facts)).say(ANSWER);
+        if method == Method::SaslOverTls {
+            script.say(&mechanisms(&["EXTERNAL"])).say(&format!("<success xmlns='{SASL_NS}'/>"));
+            script.say(ANSWER).say(&features(""));
+        } else {
+            script.say(&features(""));
+            script.say("<db:result from='fabrikam.example' to='contoso.example' type='valid'/>");
+        }
+        script.hear();
+        let heard = script.wait().hear();
+        assert_eq!(heard.contains("<reset "), failure.is_some(), "{heard}");
+        assert_eq!(script.now.wall == not_after, failure.is_some());
+        assert_eq!(script.closed.is_some(), failure.is_some());
+        if failure.is_some() {
+            assert_eq!(script.failure().retry(), Retry::Later);
+        }
+    }
 }
 
 #[test]

@@ -2,7 +2,7 @@
 //!
 //! An answer counts only if it was asked for on this stream (§3.1).
 
-use lexicon::{DomainPair, Method, Now};
+use lexicon::{Domain, DomainPair, Method, Now};
 
 use super::{Ask, Outbound, Phase, Purpose};
 use crate::{
@@ -97,14 +97,19 @@ impl Outbound {
         }
     }
 
-    /// One more of our domains towards the same partner domain: sender domains are free (XEP-0220 §2.6.1).
+    /// One more pair on this stream. Sender domains are free (XEP-0220 §2.6.1). Another target domain needs a peer that
+    /// understands dialback errors (§2.6.2), or one that has sent from it here (XEP-0288 §2.2); that it is found at the
+    /// same address and port is for the shell to know.
     pub(super) fn add_pair(&mut self, pair: DomainPair) {
-        let own = self.config.purpose.pair();
-        let offered = self.core.facts.features.as_ref().is_some_and(|seen| seen.dialback);
+        let features = self.core.facts.features.as_ref();
+        let offered = features.is_some_and(|seen| seen.dialback);
+        let errors = features.is_some_and(|seen| seen.dialback_errors);
+        let is_known = |remote: &Domain| self.core.facts.inverse.iter().any(|(pair, _)| pair.remote == *remote);
+        let target = pair.remote == self.config.purpose.pair().remote || errors || is_known(&pair.remote);
         let open = self.core.life == Life::Live && self.phase == Phase::Elements;
         let known = self.core.method_of(&pair).is_some() || self.keys.iter().any(|(asked, _)| *asked == pair);
         let full = self.core.facts.authorised.len() + self.keys.len() >= self.config.limits.pairs_max;
-        if !open || !offered || known || full || pair.remote != own.remote {
+        if !open || !offered || known || full || !target {
             return self.core.emit(Output::PairFailed(pair, StreamFailure::PairNotTaken));
         }
         let method = self.dialback_method();

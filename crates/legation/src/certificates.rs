@@ -6,7 +6,11 @@
 //!
 //! A certificate that comes to its end is told in the log once at 30, 14 and 7 days, and at its end; in the status always.
 
-use std::{collections::BTreeMap, path::PathBuf, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    path::PathBuf,
+    time::Duration,
+};
 
 use lexicon::{Domain, PeerCertificate, Timestamp};
 use link::Snapshots;
@@ -171,6 +175,21 @@ fn certificate(facts: &PeerCertificate, now: Timestamp) -> dto::Certificate {
     }
 }
 
+/// The warnings for partners' certificates that come to their end, one for each domain and certificate.
+pub(crate) fn peers_near_end(streams: &[dto::Stream]) -> Vec<String> {
+    let shown = streams.iter().filter_map(|stream| Some((&stream.remote, stream.certificate.as_ref()?)));
+    let ending = shown.filter(|(_, certificate)| step(certificate.days_left).is_some());
+    let warnings = ending.map(|(remote, certificate)| {
+        let (days, end) = (certificate.days_left, &certificate.not_after);
+        if days < 0 {
+            format!("the certificate that {remote} shows has expired ({end})")
+        } else {
+            format!("the certificate that {remote} shows expires in {days} days ({end})")
+        }
+    });
+    warnings.collect::<BTreeSet<_>>().into_iter().collect()
+}
+
 /// Of a partner's certificate.
 pub(crate) fn peer(facts: &PeerCertificate, now: Timestamp) -> dto::PeerCertificate {
     dto::PeerCertificate {
@@ -216,6 +235,27 @@ mod tests {
         let (mut facts, now) = facts(90);
         facts.not_before = Timestamp::from_millis(now.as_millis() + 1);
         assert_eq!(certificate(&facts, now).state, "not_yet_valid");
+    }
+
+    #[test]
+    fn partners_certificates_near_their_end_are_told_once_for_each() {
+        let stream = |remote: &str, days_left| dto::Stream {
+            remote: remote.to_owned(),
+            certificate: Some(dto::PeerCertificate { days_left, not_after: "then".to_owned(), ..Default::default() }),
+            ..dto::Stream::default()
+        };
+        let streams = [
+            stream("a.example", 31),
+            stream("b.example", 30),
+            stream("b.example", 30),
+            stream("c.example", -1),
+            dto::Stream::default(),
+        ];
+        let told = [
+            "the certificate that b.example shows expires in 30 days (then)",
+            "the certificate that c.example shows has expired (then)",
+        ];
+        assert_eq!(peers_near_end(&streams), told);
     }
 
     /// 30, 14 and 7 days before the end, and at the end: each once.

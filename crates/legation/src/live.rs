@@ -154,13 +154,16 @@ impl panel::Live for Live {
 
     fn status(&self) -> panel::Answer<'_, Status> {
         Box::pin(async {
+            let streams = self.rows();
+            let mut warnings = self.certificates.in_use().warnings;
+            warnings.extend(certificates::peers_near_end(&streams));
             Status {
                 started_at: self.started_at.to_string(),
                 listeners: self.listeners.clone(),
-                streams: self.rows(),
+                streams,
                 registrations: self.gateway.registrations().await.len() as u64,
                 ledger: self.ledger(),
-                warnings: self.certificates.in_use().warnings,
+                warnings,
                 ..Status::default()
             }
         })

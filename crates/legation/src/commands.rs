@@ -27,6 +27,7 @@ mod domain;
 mod init;
 mod partner;
 mod password;
+mod probe;
 mod report;
 mod serve;
 mod settings;
@@ -93,6 +94,8 @@ enum Command {
     /// Who changed what
     #[command(subcommand)]
     Audit(audit::Command),
+    /// Connect to a domain once, without sending anything, to learn whether it would work; options stand for saved settings
+    Probe(probe::Settings),
     /// Connection attempts: what happened, step by step, and what to do about it
     #[command(subcommand)]
     Report(report::Command),
@@ -175,6 +178,7 @@ async fn ask(command: Command, caller: &Caller) -> Result<(), Failure> {
         Command::Settings(command) => command.run(caller).await,
         Command::Contact(command) => command.run(caller).await,
         Command::Audit(command) => command.run(caller).await,
+        Command::Probe(settings) => probe::run(settings, caller).await,
         Command::Report(command) => command.run(caller).await,
         Command::Stream(command) => command.run(caller).await,
         Command::Status => status::run(caller).await,

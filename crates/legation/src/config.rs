@@ -46,6 +46,8 @@ pub struct Config {
     pub admin_socket: PathBuf,
     /// What is logged, and how.
     pub log: LogConfig,
+    /// Loopback addresses for metrics and health; none: not served.
+    pub ops: Vec<SocketAddr>,
 }
 
 /// The proxy's listeners and certificates.
@@ -155,6 +157,7 @@ impl Config {
             sip: SipConfig { udp: vec![sip], tcp: vec![sip] },
             dns: DnsConfig::default(),
             log: LogConfig::default(),
+            ops: Vec::new(),
         }
     }
 

@@ -14,6 +14,8 @@ use tokio::{
     task::JoinHandle,
 };
 
+use crate::ops::Attempts;
+
 /// Pause before a failed read of the store is tried again.
 const RETRY_PAUSE: Duration = Duration::from_millis(200);
 
@@ -66,9 +68,9 @@ pub(crate) struct Reports {
 }
 
 impl Reports {
-    pub(crate) fn keep(store: &Store, inbox: EventInbox) -> Self {
+    pub(crate) fn keep(store: &Store, inbox: EventInbox, attempts: Arc<Attempts>) -> Self {
         let (stop, stopping) = oneshot::channel();
-        Self { stop, task: tokio::spawn(keep_reports(store.clone(), inbox, stopping)) }
+        Self { stop, task: tokio::spawn(keep_reports(store.clone(), inbox, attempts, stopping)) }
     }
 
     /// Writes what still waits, and ends.
@@ -78,12 +80,18 @@ impl Reports {
     }
 }
 
-async fn keep_reports(store: Store, mut inbox: EventInbox, mut stopping: oneshot::Receiver<()>) {
+async fn keep_reports(
+    store: Store,
+    mut inbox: EventInbox,
+    attempts: Arc<Attempts>,
+    mut stopping: oneshot::Receiver<()>,
+) {
     loop {
         let reports = tokio::select! {
             reports = inbox.reports(REPORTS_TOGETHER) => reports,
             _ = &mut stopping => break,
         };
+        attempts.count(&reports);
         if reports.is_empty() || !write(&store, &reports).await {
             return;
         }

@@ -13,7 +13,10 @@ mod client;
 mod courier;
 mod credential;
 mod live;
+mod ops;
 mod output;
+mod probes;
 
 pub use config::Config;
+pub use ops::OpsError;
 pub use server::{Addresses, Running, StartError, start};

@@ -2,12 +2,18 @@
 
 use std::{collections::BTreeMap, net::SocketAddr, path::Path, sync::Arc};
 
-use lexicon::Timestamp;
+use lexicon::{DomainPair, Timestamp};
 use link::Snapshots;
-use panel::api::v1::dto::{Listener, Status, Stream};
-use policy::EdgeSnapshot;
+use panel::{
+    ProbeState,
+    api::v1::dto::{Listener, Status, Stream},
+};
+use policy::{EdgeSnapshot, Partner};
 
-use crate::certificates::{self, Certificates};
+use crate::{
+    certificates::{self, Certificates},
+    probes::Probes,
+};
 
 pub(crate) struct Live {
     started_at: Timestamp,
@@ -15,6 +21,7 @@ pub(crate) struct Live {
     listeners: Vec<Listener>,
     certificates: Certificates,
     proxy: proxy::Monitor,
+    probes: Probes,
     gateway: gateway::Monitor,
 }
 
@@ -44,7 +51,15 @@ impl Live {
         listeners.extend(of("sip", "udp", gateway.sip_udp()));
         listeners.extend(of("sip", "tcp", gateway.sip_tcp()));
         listeners.push(api);
-        Self { started_at, snapshots, listeners, certificates, proxy: proxy.monitor(), gateway: gateway.monitor() }
+        Self {
+            started_at,
+            snapshots,
+            listeners,
+            certificates,
+            proxy: proxy.monitor(),
+            probes: Probes::new(proxy.monitor()),
+            gateway: gateway.monitor(),
+        }
     }
 
     fn rows(&self) -> Vec<Stream> {
@@ -127,6 +142,18 @@ impl panel::Live for Live {
 
     fn close_stream(&self, number: u64, reason: &str) -> bool {
         self.proxy.close(number, reason)
+    }
+
+    fn start_probe(&self, pair: DomainPair, settings: Partner) -> Option<String> {
+        self.probes.start(pair, settings)
+    }
+
+    fn probe(&self, id: &str) -> Option<ProbeState> {
+        self.probes.state(id)
+    }
+
+    fn cancel_probe(&self, id: &str) -> bool {
+        self.probes.cancel(id)
     }
 
     fn in_force(&self, of: store::Revisions) -> panel::Answer<'_, ()> {

@@ -15,6 +15,7 @@ use crate::{
     courier::{self, Reports},
     credential,
     live::Live,
+    ops::{self, Attempts, Measured, OpsError},
 };
 
 /// Envelopes that one role may have waiting for the other.
@@ -30,6 +31,7 @@ pub struct Running {
     courier: JoinHandle<()>,
     reports: Option<Reports>,
     watch: JoinHandle<()>,
+    ops: ops::Running,
 }
 
 /// Where the server can be reached, with the real ports.
@@ -45,6 +47,8 @@ pub struct Addresses {
     pub sip_tcp: Vec<SocketAddr>,
     /// By administrators: the Unix socket of the API.
     pub admin_socket: PathBuf,
+    /// By monitoring systems of this machine.
+    pub ops: Vec<SocketAddr>,
 }
 
 /// Why the server does not start. The texts are sentences for the operator.
@@ -56,6 +60,9 @@ pub enum StartError {
     /// The data directory was never set up.
     #[error("there is no database in {}: set the server up with legation init", .0.display())]
     NotSetUp(PathBuf),
+    /// The listeners for metrics.
+    #[error(transparent)]
+    Ops(#[from] OpsError),
     /// The socket of the API.
     #[error(transparent)]
     Panel(#[from] panel::SocketError),
@@ -96,19 +103,23 @@ async fn start_roles(config: Config, store: &Store) -> Result<Running, StartErro
         dns: config.dns.clone(),
     };
     let mut proxy = proxy::start(edge, snapshots.clone(), edge_end).await?;
-    let reports = proxy.take_reports().map(|inbox| Reports::keep(store, inbox));
+    let attempts = Arc::<Attempts>::default();
+    let reports = proxy.take_reports().map(|inbox| Reports::keep(store, inbox, Arc::clone(&attempts)));
     let inside = gateway::GatewayConfig {
         sip_udp: config.sip.udp.clone(),
         sip_tcp: config.sip.tcp.clone(),
         ..gateway::GatewayConfig::default()
     };
     let gateway = gateway::start(inside, store.clone(), inside_end, snapshots.clone()).await?;
+    let measured = Measured { proxy: proxy.monitor(), gateway: gateway.monitor(), attempts };
+    let sources = ops::Sources { store: store.clone(), snapshots: snapshots.clone(), measured };
     let certificates = Certificates::new(proxy.certificates(), config.file.clone(), snapshots.clone());
     let live = Live::new(started_at.wall, snapshots, &config.admin_socket, (&proxy, certificates.clone()), &gateway);
     let means = panel::Means { store: store.clone(), credentials: credential::of, live: Arc::new(live) };
     let panel = panel::start(&config.admin_socket, means).await?;
+    let ops = ops::start(&config.ops, sources).await?;
     let watch = tokio::spawn(certificates.clone().watch());
-    Ok(Running { store: store.clone(), proxy, gateway, panel, certificates, courier, reports, watch })
+    Ok(Running { store: store.clone(), proxy, gateway, panel, certificates, courier, reports, watch, ops })
 }
 
 impl Running {
@@ -120,6 +131,7 @@ impl Running {
             sip_udp: self.gateway.sip_udp().to_vec(),
             sip_tcp: self.gateway.sip_tcp().to_vec(),
             admin_socket: self.panel.path().to_owned(),
+            ops: self.ops.addresses().to_vec(),
         }
     }
 
@@ -131,6 +143,7 @@ impl Running {
     /// Stops from the outside in: no more changes, then no more requests of users, then the streams; what waits is
     /// answered. The store is closed last.
     pub async fn stop(self) {
+        self.ops.stop().await;
         self.panel.stop().await;
         self.gateway.stop().await;
         self.proxy.stop().await;

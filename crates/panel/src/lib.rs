@@ -14,7 +14,8 @@ mod access;
 
 use std::{pin::Pin, sync::Arc};
 
-use lexicon::BareJid;
+use lexicon::{BareJid, DomainPair, Report};
+use policy::Partner;
 use store::{Credential, Revisions, Store};
 
 pub use api::v1::dto::{Certificates, DigestChoice, Status, Stream};
@@ -70,6 +71,37 @@ pub trait Live: Send + Sync {
         self.certificates(CertificateSource::InUse)
     }
 
+    /// Starts a probe between the domains of `pair` under `settings`, saved or not; its name, or none while too many run.
+    fn start_probe(&self, pair: DomainPair, settings: Partner) -> Option<String> {
+        let _ = (pair, settings);
+        None
+    }
+
+    /// How the probe is getting on; none if it is not remembered.
+    fn probe(&self, id: &str) -> Option<ProbeState> {
+        let _ = id;
+        None
+    }
+
+    /// Ends the probe; whether it is remembered.
+    fn cancel_probe(&self, id: &str) -> bool {
+        let _ = id;
+        false
+    }
+
     /// Waits until the roles work by what the store held at these revisions.
     fn in_force(&self, of: Revisions) -> Answer<'_, ()>;
+}
+
+/// How a probe is getting on.
+#[derive(Clone, Debug)]
+pub struct ProbeState {
+    /// The domains.
+    pub pair: DomainPair,
+    /// What is known so far.
+    pub report: Option<Report>,
+    /// Nothing more will be learned.
+    pub done: bool,
+    /// Somebody has ended it.
+    pub cancelled: bool,
 }

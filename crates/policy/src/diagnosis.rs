@@ -3,10 +3,12 @@
 //! The codes are those of `lexicon::report`; every one has words and a remedy that name the domains concerned.
 //! Nothing here looks at anything but the report: what happened is decided where it happened.
 
+mod rows;
 mod state;
 mod steps;
 mod words;
 
+pub use rows::{WorkingRow, rows_that_work};
 pub use state::{LastAttempt, PartnerState, partner_state};
 pub use steps::{Step, steps};
 

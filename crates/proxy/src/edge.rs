@@ -2,7 +2,7 @@
 
 use std::{
     collections::BTreeMap,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::{Duration, Instant},
 };
 
@@ -50,6 +50,8 @@ pub(crate) struct Edge {
     roots: Mutex<BTreeMap<Domain, (TrustRoots, Roots)>>,
     /// The method of each pair's last success, to notice a weaker one.
     last_methods: Mutex<BTreeMap<DomainPair, Method>>,
+    /// Probes at work, with the settings that they try.
+    probes: Mutex<BTreeMap<DomainPair, Arc<Partner>>>,
     /// Where reports go.
     pub(crate) events: Events,
     /// True once the proxy stops.
@@ -78,6 +80,7 @@ impl Edge {
             first,
             roots: Mutex::default(),
             last_methods: Mutex::default(),
+            probes: Mutex::default(),
             events,
             stopping,
             _alive: alive,
@@ -113,13 +116,30 @@ impl Edge {
         if snapshot.is_internal(&pair.remote) {
             return Err(Refusal::OwnDomain);
         }
-        let partner = snapshot.judge(pair).map_err(|refusal| match refusal {
-            PairRefusal::NotInternal(_) => Refusal::HostUnknown,
-            PairRefusal::NotAPartner(_) => Refusal::PartnerUnknown,
-            PairRefusal::Disabled(_) => Refusal::PartnerDisabled,
-        })?;
+        match snapshot.judge(pair) {
+            Ok(partner) => Ok(self.rules_by(partner, chain, now)),
+            Err(PairRefusal::NotInternal(_)) => Err(Refusal::HostUnknown),
+            Err(PairRefusal::NotAPartner(_)) => Err(Refusal::PartnerUnknown),
+            Err(PairRefusal::Disabled(_)) => Err(Refusal::PartnerDisabled),
+        }
+    }
+
+    /// By which rules a server that is no enabled partner may ask after the key of a probe that is at work; none without
+    /// one. Never to authorise by.
+    pub(crate) fn rules_to_ask(&self, pair: &DomainPair, chain: Option<&PeerChain>, now: Now) -> Option<PairRules> {
+        let probed = self.probes().get(pair).cloned()?;
+        Some(self.rules_by(&probed, chain, now))
+    }
+
+    /// The probes at work, with the settings that they try.
+    pub(crate) fn probes(&self) -> MutexGuard<'_, BTreeMap<DomainPair, Arc<Partner>>> {
+        self.probes.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The rules of a partner's settings.
+    pub(crate) fn rules_by(&self, partner: &Partner, chain: Option<&PeerChain>, now: Now) -> PairRules {
         let row = partner.row();
-        Ok(PairRules {
+        PairRules {
             tls: match row.negotiation.tls {
                 Requirement::Required => TlsUse::Required,
                 Requirement::Optional => TlsUse::Optional,
@@ -129,24 +149,11 @@ impl Edge {
             dialback: row.negotiation.dialback,
             certificate: self.certificate(partner, chain, now),
             keep_alive: partner.keep_alive,
-        })
+        }
     }
 
-    /// Chain, validity, purpose and pin of what the peer showed, by the roots of the partner behind `remote`; none
-    /// without a partner.
-    pub(crate) fn chain_verdict(&self, remote: &Domain, chain: Option<&PeerChain>) -> Option<ChainVerdict> {
-        let snapshot = self.snapshot();
-        let partner = snapshot.partner_of(remote)?;
-        Some(self.certificate(partner, chain, net::clock::now()))
-    }
-
-    /// What the settings name instead of DNS for `remote`.
-    pub(crate) fn via(&self, remote: &Domain) -> Option<String> {
-        let snapshot = self.snapshot();
-        snapshot.partner_of(remote)?.proxy_fqdn.as_ref().map(ToString::to_string)
-    }
-
-    fn certificate(&self, partner: &Partner, chain: Option<&PeerChain>, now: Now) -> ChainVerdict {
+    /// Chain, validity, purpose and pin of what the peer showed, by the partner's roots.
+    pub(crate) fn certificate(&self, partner: &Partner, chain: Option<&PeerChain>, now: Now) -> ChainVerdict {
         let chain = chain.ok_or(CertificateFault::Missing)?;
         let pins: Vec<_> = partner.pins.iter().map(|pin| pin.0).collect();
         judge(chain, &self.roots(partner), now.wall, &pins)
@@ -190,9 +197,8 @@ impl Edge {
     ///
     /// XEP-0368 §3 lets us prefer a kind: a partner whose settings exclude TLS is not dialled with direct TLS if it
     /// has anything else.
-    pub(crate) async fn locate(&self, remote: &Domain) -> Result<Vec<Endpoint>, DnsError> {
+    pub(crate) async fn locate(&self, remote: &Domain, partner: Option<&Partner>) -> Result<Vec<Endpoint>, DnsError> {
         let snapshot = self.snapshot();
-        let partner = snapshot.partner_of(remote);
         let via = partner.and_then(|partner| partner.proxy_fqdn.as_ref());
         let via =
             via.map(|fqdn| Target { host: fqdn.host.as_ascii().to_owned(), port: fqdn.port(), kind: Kind::Starttls });

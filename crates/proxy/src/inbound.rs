@@ -250,7 +250,11 @@ impl InboundStream {
 
     /// The rules for a pair; when it is about to be authorised, with a place for the connection.
     fn rules(&mut self, pair: &DomainPair, about_to_authorise: bool) -> Result<stream::PairRules, Refusal> {
-        let rules = self.edge.rules(pair, self.pump.chain(), clock::now())?;
+        let (chain, now) = (self.pump.chain(), clock::now());
+        let rules = match self.edge.rules(pair, chain, now) {
+            Err(refusal) if !about_to_authorise => return self.edge.rules_to_ask(pair, chain, now).ok_or(refusal),
+            judged => judged?,
+        };
         if about_to_authorise && self.place.is_none() {
             self.place = self.edge.place(&pair.remote, Direction::Inbound);
             if self.place.is_none() {
@@ -264,7 +268,7 @@ impl InboundStream {
     fn judge_again(&mut self) {
         let pairs: Vec<_> = self.pump.machine.facts().authorised.iter().map(|(pair, _)| pair.clone()).collect();
         for pair in pairs {
-            let rules = self.rules(&pair, false);
+            let rules = self.rules(&pair, true);
             self.pump.feed(Input::PairRules(&pair, rules));
             self.take_outputs();
         }

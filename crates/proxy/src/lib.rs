@@ -8,7 +8,7 @@
 //! * Policy is asked whenever a pair is judged, and again for every live stream when a newer snapshot is published.
 //!
 //! The proxy has no database and knows no contact, no internal user and no SIP. Nothing here dials a domain that is on no
-//! enabled partner.
+//! enabled partner, except for a probe that an administrator has asked for.
 
 mod admission;
 mod edge;
@@ -17,21 +17,28 @@ mod inbound;
 mod ledger;
 mod listener;
 mod outbound;
+mod probe;
 mod pump;
 mod reports;
 mod routes;
 mod status;
 mod verify;
 
-use std::{net::SocketAddr, sync::Arc, time::Duration};
+use std::{
+    net::SocketAddr,
+    sync::{Arc, Weak},
+    time::Duration,
+};
 
 use arc_swap::ArcSwap;
+use lexicon::DomainPair;
 use link::{EventInbox, Events, LinkEnd, Snapshots, events};
 use net::{
     dns::{DnsConfig, Kind, Resolver, ResolverError},
     listen::{ListenError, listen},
     tls::{CertificateFileError, CertificateFiles, Identities, Tls, TlsError},
 };
+use policy::Partner;
 use tokio::{
     net::TcpListener,
     sync::{mpsc, watch},
@@ -39,6 +46,7 @@ use tokio::{
 };
 
 pub use ledger::{Column, Ledger};
+pub use probe::Probe;
 pub use status::StreamStatus;
 
 use crate::{edge::Edge, ledger::Counters, status::Streams};
@@ -102,7 +110,12 @@ pub async fn start(config: ProxyConfig, mut snapshots: Snapshots, link: LinkEnd)
     for listener in listeners.chain(listeners_tls.into_iter().map(|listener| (listener, Kind::DirectTls))) {
         tokio::spawn(listener::run(Arc::clone(&edge), listener, link.clone(), to_routes.clone()));
     }
-    let monitor = Monitor { counters: Arc::clone(&edge.counters), streams: Arc::clone(&edge.streams), events };
+    let monitor = Monitor {
+        counters: Arc::clone(&edge.counters),
+        streams: Arc::clone(&edge.streams),
+        events,
+        edge: Arc::downgrade(&edge),
+    };
     let reports = Some(reports);
     let certificates = Certificates(Arc::clone(&edge.tls));
     for address in &addresses {
@@ -191,6 +204,7 @@ pub struct Monitor {
     counters: Arc<Counters>,
     streams: Arc<Streams>,
     events: Events,
+    edge: Weak<Edge>,
 }
 
 impl Monitor {
@@ -202,6 +216,12 @@ impl Monitor {
     /// The live connections with their authorised pairs.
     pub fn streams(&self) -> Vec<StreamStatus> {
         self.streams.list()
+    }
+
+    /// Starts a probe from the local to the remote domain of `pair` under `settings`, saved or not; none once the proxy
+    /// has stopped. Needs a tokio runtime.
+    pub fn probe(&self, pair: DomainPair, settings: Arc<Partner>) -> Option<Probe> {
+        probe::start(&self.edge, pair, settings)
     }
 
     /// Closes the connection with this number; a reason is told to the partner. Whether there is such a connection.

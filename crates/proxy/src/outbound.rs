@@ -83,8 +83,10 @@ pub(crate) async fn connect(
 ) -> Result<(Connected, SocketAddr), RouteFailure> {
     let limit = edge.limits().establishment_timeout;
     let begun = Instant::now();
-    let found = timeout(limit, edge.locate(&pair.remote)).await;
-    story.found(edge.via(&pair.remote), found.as_ref().ok().map(|found| found.as_deref()));
+    let partner = story.partner(edge, &pair.remote);
+    let found = timeout(limit, edge.locate(&pair.remote, partner.as_deref())).await;
+    let via = partner.and_then(|partner| partner.proxy_fqdn.as_ref().map(ToString::to_string));
+    story.found(via, found.as_ref().ok().map(|found| found.as_deref()));
     let found = found.map_err(|_| RouteFailure::Unresolved("no answer in time".to_owned()))?;
     let endpoints = found.map_err(|error| failure::of_dns(&error))?;
     let addresses: Vec<_> = endpoints.iter().map(|endpoint| endpoint.address).collect();

@@ -4,10 +4,10 @@
 //! sent as an event (architecture.md, "Link"). An attempt whose pair is authorised ends there, as a success; what becomes
 //! of the stream later is no part of it. Texts and lists of peers are cut here.
 
-use std::net::SocketAddr;
+use std::{net::SocketAddr, sync::Arc};
 
 use lexicon::{
-    ChainVerdict, Direction, DomainPair, Method, Now, PeerCertificate, Report, TlsFacts,
+    ChainVerdict, Direction, Domain, DomainPair, Method, Now, PeerCertificate, Report, TlsFacts,
     report::{CertificateSeen, Code, Dial, ENTRIES_MAX, Lookup, Offered, Purpose, Recorded, TlsUsed, Tried, text},
 };
 use net::{
@@ -17,6 +17,7 @@ use net::{
     entropy,
     tls::PeerChain,
 };
+use policy::Partner;
 use xmpp::{
     identity::certificate_names,
     stream::{Attempt, FeaturesSeen, StreamFacts, StreamFailure, external::SaslCondition},
@@ -34,6 +35,8 @@ pub(crate) struct Story {
     peer: Option<SocketAddr>,
     lookup: Option<Lookup>,
     dials: Vec<Dial>,
+    /// The settings that a probe tries.
+    settings: Option<Arc<Partner>>,
     /// Why there is no connection.
     failed: Option<(Code, String)>,
 }
@@ -69,8 +72,18 @@ impl Story {
     }
 
     fn new(direction: Direction, purpose: Purpose, pair: Option<DomainPair>, begun: Now) -> Self {
-        let (peer, lookup, failed) = (None, None, None);
-        Self { begun, direction, purpose, pair, peer, lookup, dials: Vec::new(), failed }
+        let (peer, lookup, settings, failed) = (None, None, None, None);
+        Self { begun, direction, purpose, pair, peer, lookup, dials: Vec::new(), settings, failed }
+    }
+
+    /// The story of a probe of `settings`.
+    pub(crate) fn with_settings(self, settings: Arc<Partner>) -> Self {
+        Self { settings: Some(settings), ..self }
+    }
+
+    /// The settings that count for `remote`: those that a probe tries, else those of the partner.
+    pub(crate) fn partner(&self, edge: &Edge, remote: &Domain) -> Option<Arc<Partner>> {
+        self.settings.clone().or_else(|| edge.snapshot().partner_of(remote).cloned())
     }
 
     /// What the look-up gave; none: no answer in time.
@@ -116,6 +129,11 @@ impl Story {
         self.report(edge, self.pair.as_ref(), code, None, &detail)
     }
 
+    /// The report of an attempt whose stream has only begun.
+    pub(crate) fn so_far(&self, edge: &Edge) -> Report {
+        self.report(edge, self.pair.as_ref(), Code::ClosedHere, None, "")
+    }
+
     /// The report of an attempt for `pair`, or for what the peer said it was for.
     pub(crate) fn ended(&self, edge: &Edge, pair: Option<&DomainPair>, seen: Seen<'_>, end: End<'_>) -> Report {
         let facts = seen.facts;
@@ -141,7 +159,8 @@ impl Story {
         report.tls = facts.tls.as_ref().map(tls_used);
         let remote = report.remote.clone();
         report.certificate = facts.tls.as_ref().and_then(|tls| {
-            let chain = remote.as_ref().and_then(|remote| edge.chain_verdict(remote, seen.chain));
+            let partner = remote.as_ref().and_then(|remote| self.partner(edge, remote));
+            let chain = partner.map(|partner| edge.certificate(&partner, seen.chain, clock::now()));
             certificate_seen(tls, chain, remote.as_ref())
         });
         report.offered = facts.features.as_ref().map(|features| offered(features, facts.tls.is_some()));
@@ -215,11 +234,7 @@ fn tls_used(tls: &TlsFacts) -> TlsUsed {
     TlsUsed { version: tls.version.to_string(), cipher: tls.cipher.clone() }
 }
 
-fn certificate_seen(
-    tls: &TlsFacts,
-    chain: Option<ChainVerdict>,
-    remote: Option<&lexicon::Domain>,
-) -> Option<CertificateSeen> {
+fn certificate_seen(tls: &TlsFacts, chain: Option<ChainVerdict>, remote: Option<&Domain>) -> Option<CertificateSeen> {
     let recorded = |verdict: ChainVerdict| Recorded::from(verdict.map_or_else(Code::from, |()| Code::Ok));
     let chain = chain.map(recorded);
     let peer: &PeerCertificate = match &tls.peer {

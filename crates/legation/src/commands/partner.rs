@@ -3,13 +3,13 @@
 use clap::Subcommand;
 use panel::api::v1::dto::{NewPartner, Partner, PartnerChanged, PartnerChanges};
 
-use super::Caller;
+use super::{Caller, probe};
 use crate::{
     client::escape,
     output::{self, Failure, Format},
 };
 
-mod fields;
+pub(super) mod fields;
 mod show;
 
 use fields::Fields;
@@ -60,6 +60,8 @@ pub(super) enum Command {
         /// Its primary domain
         domain: String,
     },
+    /// Connect to a partner once, without sending anything; options stand for saved settings
+    Test(probe::Settings),
     /// Enable a partner
     Enable {
         /// Its primary domain
@@ -120,6 +122,7 @@ impl Command {
                 caller.removed(format_args!("Removed the partner {domain}."));
                 Ok(())
             }
+            Self::Test(settings) => probe::run(settings, caller).await,
             Self::Enable { domain } => enable(caller, &domain, true, "Enabled").await,
             Self::Disable { domain } => enable(caller, &domain, false, "Disabled").await,
         }

@@ -9,6 +9,9 @@ use crate::{
     output::{self, Failure, Format},
 };
 
+/// The result of an attempt that succeeded.
+pub(super) const OK: &str = "ok";
+
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
     /// List connection attempts, the latest first
@@ -93,7 +96,7 @@ fn row(report: &Report) -> [String; 6] {
 }
 
 /// The attempt for people: what it was, its steps, and the remedy.
-pub(super) fn show(report: &Report) {
+fn show(report: &Report) {
     let domain = |name: &Option<String>| output::or_dash(name.as_deref().unwrap_or_default());
     output::fields([
         ("time", output::time(&report.at)),

@@ -80,6 +80,7 @@ impl Check<'_> {
             config.admin_socket = config.data_dir.join(socket.get_ref());
         }
         self.socket(&config.admin_socket, file.admin.socket.as_ref().unwrap_or(&file.data_dir));
+        config.ops = file.ops.listen.iter().filter_map(|text| self.loopback(text)).collect();
         if let Some(level) = &file.log.level {
             config.log.level = self.parse(level).unwrap_or_default();
         }
@@ -155,6 +156,16 @@ impl Check<'_> {
             self.refuse(text, "allowed is an IP address with a port, such as [::]:5269 or 192.0.2.1:5060");
         }
         parsed
+    }
+
+    /// Nobody logs in to what is served there.
+    fn loopback(&mut self, text: &Text) -> Option<SocketAddr> {
+        let address = self.address(text)?;
+        if !address.ip().is_loopback() {
+            self.refuse(text, "only loopback addresses are allowed, such as 127.0.0.1:9090 or [::1]:9090");
+            return None;
+        }
+        Some(address)
     }
 
     fn certificates(&mut self, xmpp: &Xmpp) -> Vec<CertificateFiles> {

@@ -31,6 +31,8 @@ pub(super) struct File {
     pub(super) admin: Admin,
     #[serde(default)]
     pub(super) log: Log,
+    #[serde(default)]
+    pub(super) ops: Ops,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -76,4 +78,11 @@ pub(super) struct Admin {
 pub(super) struct Log {
     pub(super) level: Option<Text>,
     pub(super) format: Option<Text>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Ops {
+    #[serde(default)]
+    pub(super) listen: Vec<Text>,
 }

@@ -55,6 +55,10 @@ name_servers = []
 level = "info"
 # text or json
 format = "text"
+
+[ops]
+# Loopback addresses for /metrics, /healthz and /readyz; empty: not served. Example: ["127.0.0.1:9090"]
+listen = []
 "#
     )
 }

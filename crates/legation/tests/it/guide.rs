@@ -61,6 +61,7 @@ fn every_option_of_the_guide_is_known_to_the_program() {
         &["settings", "set"],
         &["contact", "list"],
         &["audit", "list"],
+        &["probe"],
         &["report", "list"],
         &["stream", "close"],
     ];

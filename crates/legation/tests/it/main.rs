@@ -9,6 +9,7 @@ mod demo;
 mod guide;
 mod harness;
 mod init;
+mod ops;
 mod report;
 mod round_trip;
 mod start;

@@ -48,3 +48,30 @@ fn a_stranger_is_reported_and_explained() {
     assert_eq!(strangers(&place)[0]["id"], report["id"], "reports outlive the server");
     assert_eq!(again.stop(), Some(0));
 }
+
+#[test]
+fn a_probe_tells_its_steps_the_remedy_and_its_report() {
+    let place = Place::new();
+    place.init().succeeded();
+    let file = std::fs::read_to_string(place.config()).unwrap();
+    // Nothing listens on port 1.
+    let known = "[dns.overrides]\n\"fabrikam.example\" = [\"127.0.0.1:1\"]\n";
+    place.write("legation.toml", &file.replace("[dns.overrides]\n", known));
+    let server = Server::start(&place);
+    let private = place.run(&["probe", "fabrikam.example"]);
+    assert_eq!(private.code, Some(1), "{private:?}");
+    assert!(private.stdout.contains("allow_private_targets"), "{private:?}");
+    place.run(&["settings", "set", "allow_private_targets=127.0.0.0/8"]).succeeded();
+    let refused = place.run(&["probe", "fabrikam.example", "--sasl", "optional"]);
+    assert_eq!(refused.code, Some(1), "{refused:?}");
+    for part in ["was found at 127.0.0.1:1", "127.0.0.1:1 refused the connection", "remedy", "legation report show "] {
+        assert!(refused.stdout.contains(part), "{part}: {refused:?}");
+    }
+    assert!(refused.stderr.contains("fabrikam.example refuses connections"), "{refused:?}");
+    place.run(&["probe", "contoso.example"]).failed(1, &["domain: contoso.example is one of our internal domains"]);
+    place.run(&["partner", "test", "fabrikam.example", "--tls", "perhaps"]).failed(1, &["tls: "]);
+    place.run(&["partner", "show", "fabrikam.example"]).failed(1, &["there is no partner"]);
+    let audit = place.run(&["audit", "list", "--subject", "fabrikam.example"]).succeeded().stdout;
+    assert!(audit.contains("probe.started"), "{audit}");
+    assert_eq!(server.stop(), Some(0));
+}

@@ -19,6 +19,7 @@ mod certificate;
 mod contact;
 mod domain;
 mod partner;
+mod probe;
 mod report;
 mod setting;
 mod state;
@@ -48,6 +49,8 @@ pub(crate) fn router() -> Router<Means> {
         .route("/invitations", get(contact::invitations))
         .route("/partners", get(partner::list).post(partner::add))
         .route("/partners/{domain}", get(partner::show).patch(partner::set).delete(partner::remove))
+        .route("/probes", post(probe::start))
+        .route("/probes/{id}", get(probe::show).delete(probe::cancel))
         .route("/reports", get(report::list))
         .route("/reports/{id}", get(report::show))
         .route("/settings", get(setting::list).patch(setting::set))

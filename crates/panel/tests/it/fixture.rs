@@ -5,8 +5,9 @@ use std::{path::PathBuf, sync::Arc};
 use http_body_util::{BodyExt as _, Full};
 use hyper::{Request, body::Bytes, client::conn::http1};
 use hyper_util::rt::TokioIo;
-use lexicon::BareJid;
-use panel::{DigestChoice, Live, Means, Running, Status, Stream};
+use lexicon::{BareJid, Domain, DomainPair};
+use panel::{DigestChoice, Live, Means, ProbeState, Running, Status, Stream};
+use policy::Partner;
 use serde_json::{Value, json};
 use store::{Credential, Store};
 use tempfile::TempDir;
@@ -50,6 +51,20 @@ impl Live for Idle {
 
     fn close_stream(&self, number: u64, _: &str) -> bool {
         number == 7
+    }
+
+    fn start_probe(&self, pair: DomainPair, _: Partner) -> Option<String> {
+        (pair.remote.as_ascii() != "busy.example").then(|| "1".to_owned())
+    }
+
+    fn probe(&self, id: &str) -> Option<ProbeState> {
+        let domain = |name| Domain::parse(name).unwrap();
+        let pair = DomainPair { local: domain("contoso.example"), remote: domain("litware.example") };
+        (id == "1").then_some(ProbeState { pair, report: None, done: false, cancelled: false })
+    }
+
+    fn cancel_probe(&self, id: &str) -> bool {
+        id == "1"
     }
 
     fn in_force(&self, _: store::Revisions) -> panel::Answer<'_, ()> {

@@ -4,6 +4,7 @@
 mod contact;
 mod fixture;
 mod partner;
+mod probe;
 mod report;
 mod request;
 mod rows;

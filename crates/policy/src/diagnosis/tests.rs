@@ -1,6 +1,6 @@
 use lexicon::{
     Domain, Method, MethodSet, RowId, Timestamp,
-    report::{CertificateSeen, Dial, Lookup, Purpose, TlsUsed, Tried},
+    report::{CertificateSeen, Dial, Lookup, Offered, Purpose, TlsUsed, Tried},
 };
 
 use super::*;
@@ -135,4 +135,44 @@ fn a_partner_is_what_its_last_attempts_say() {
         assert_eq!(partner_state(false, both, &attempts), PartnerState::Disabled);
     }
     assert_eq!(partner_state(true, MethodSet::of(&[TlsDialback]), &[weaker]), PartnerState::Up);
+}
+
+/// partner-policy §2: rows 2, 7 and 13 by what a server offers inside TLS, rows 15 and 17 without TLS.
+#[test]
+fn the_rows_that_work_are_those_whose_method_the_server_takes_part_in() {
+    let certificate = |chain: Code| CertificateSeen {
+        subject: String::new(),
+        issuer: String::new(),
+        names: Vec::new(),
+        not_before: None,
+        not_after: None,
+        spki_sha256: String::new(),
+        chain: Some(chain.into()),
+        identity: Some(Code::Ok.into()),
+    };
+    let seen = |tls: bool, chain: Code, external: bool, dialback: bool| {
+        let mechanisms = external.then(|| "EXTERNAL".to_owned()).into_iter().collect();
+        Report {
+            tls: tls.then(TlsUsed::default),
+            certificate: tls.then(|| certificate(chain)),
+            offered: Some(Offered { starttls: tls, mechanisms, dialback, ..Offered::default() }),
+            ..report(Direction::Outbound, Code::Timeout)
+        }
+    };
+    for (seen, numbers) in [
+        (seen(true, Code::Ok, true, true), vec![1, 2, 3, 4, 7, 8, 9, 10, 13, 15]),
+        (seen(true, Code::Ok, true, false), vec![1, 2, 3, 4, 7, 8, 9, 10]),
+        (seen(true, Code::CertificateExpired, true, true), vec![7, 9, 13, 15]),
+        (seen(true, Code::Ok, false, true), vec![7, 9, 13, 15]),
+        (seen(false, Code::Ok, false, true), vec![9, 15, 17]),
+        (seen(false, Code::Ok, false, false), vec![]),
+        (report(Direction::Outbound, Code::ConnectRefused), vec![]),
+    ] {
+        let rows: Vec<_> = rows_that_work(&seen).iter().map(|working| working.row.number).collect();
+        assert_eq!(rows, numbers, "{seen:?}");
+    }
+    let mut refused = seen(true, Code::Ok, true, true);
+    let (result, detail) = (Code::OurCertificateRefused.into(), String::new());
+    refused.tries = vec![Tried { method: Method::SaslOverTls, result, detail }];
+    assert!(rows_that_work(&refused).iter().all(|working| working.method == Method::TlsDialback));
 }

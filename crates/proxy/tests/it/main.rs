@@ -10,6 +10,7 @@ mod direct_tls;
 mod limits;
 mod methods;
 mod policy_changes;
+mod probe;
 mod refusals;
 mod reports;
 mod start;

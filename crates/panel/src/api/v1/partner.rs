@@ -149,7 +149,7 @@ fn complete(mut errors: Vec<FieldError>, checked: Result<Checked, Vec<PolicyErro
 }
 
 /// Policy knows PEM only as text; whether certificates stand in it is asked of those who will trust them.
-fn unreadable_roots(checked: &Checked) -> Option<FieldError> {
+pub(crate) fn unreadable_roots(checked: &Checked) -> Option<FieldError> {
     let TrustRoots::Pem(pem) = &checked.partner.trust_roots else { return None };
     let error = net::tls::Roots::from_pem(pem).err()?;
     let field = "trust_roots".to_owned();

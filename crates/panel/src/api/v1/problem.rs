@@ -52,6 +52,11 @@ impl Refused {
         Self::new(StatusCode::FORBIDDEN, "forbidden", "Not permitted", detail)
     }
 
+    /// As much as is allowed is going on already.
+    pub(crate) fn busy(detail: &str) -> Self {
+        Self::new(StatusCode::TOO_MANY_REQUESTS, "busy", "Too much at once", detail)
+    }
+
     /// There is no such thing.
     pub(crate) fn not_found(what: &str) -> Self {
         Self::new(StatusCode::NOT_FOUND, "not_found", "Not found", format!("there is no {what}"))

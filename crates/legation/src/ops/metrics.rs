@@ -1,0 +1,115 @@
+//! The page of metrics, made anew from the counters at each request.
+//!
+//! Names are `legation_<thing>_<unit>_total`; labels are fixed words and primary domains of configured partners, so that
+//! nobody outside can make a new time series.
+
+use std::{collections::BTreeMap, fmt, sync::Arc};
+
+use link::Snapshots;
+use prometheus_client::{
+    encoding::text::encode,
+    metrics::{counter::Counter, family::Family, gauge::Gauge},
+    registry::Registry,
+};
+
+use super::Attempts;
+
+/// Name and value of each label.
+type Labels = Vec<(&'static str, String)>;
+
+/// What is measured, and where.
+pub(crate) struct Measured {
+    pub(crate) proxy: proxy::Monitor,
+    pub(crate) gateway: gateway::Monitor,
+    pub(crate) attempts: Arc<Attempts>,
+}
+
+impl Measured {
+    /// The page as OpenMetrics text.
+    pub(crate) async fn encode(&self, snapshots: &Snapshots) -> Result<String, fmt::Error> {
+        let registrations = self.gateway.registrations().await.len();
+        let snapshot = snapshots.borrow().clone();
+        let primary = |remote: &lexicon::Domain| {
+            let partner = snapshot.as_ref().and_then(|snapshot| snapshot.partner_of(remote));
+            partner.map(|partner| partner.primary_domain.clone())
+        };
+        let mut registry = Registry::with_prefix("legation");
+        self.stanzas(&mut registry);
+
+        let streams = Family::<Labels, Gauge>::default();
+        for stream in self.proxy.streams() {
+            for (pair, method) in &stream.authorised {
+                let Some(partner) = primary(&pair.remote) else { continue };
+                let labels = vec![
+                    ("partner", partner.as_ascii().to_owned()),
+                    ("direction", stream.direction.as_str().to_owned()),
+                    ("method", method.as_str().to_owned()),
+                ];
+                streams.get_or_create(&labels).inc();
+            }
+        }
+        registry.register("streams", "Domain pairs that live streams may carry", streams);
+
+        let attempts = Family::<Labels, Counter>::default();
+        let is_partner = |partner: &lexicon::Domain| primary(partner).as_ref() == Some(partner);
+        for ((partner, direction, result), count) in self.attempts.list(is_partner) {
+            let partner = partner.map_or_else(String::new, |partner| partner.as_ascii().to_owned());
+            let labels = vec![
+                ("partner", partner),
+                ("direction", direction.as_str().to_owned()),
+                ("result", String::from(result)),
+            ];
+            attempts.get_or_create(&labels).inc_by(count);
+        }
+        registry.register("connection_attempts", "Connection attempts; without a partner those of strangers", attempts);
+
+        counter(&mut registry, "reports_dropped", "Reports that nobody has taken", self.proxy.reports_dropped());
+        let refused = self.proxy.connections_refused();
+        counter(&mut registry, "connections_refused", "Connections dropped at a limit of half-open ones", refused);
+        let registered = Gauge::<i64>::default();
+        registered.set(i64::try_from(registrations).unwrap_or(i64::MAX));
+        registry.register("sip_registrations", "Addresses that internal users have registered", registered);
+
+        let mut page = String::new();
+        encode(&mut page, &registry)?;
+        Ok(page)
+    }
+
+    fn stanzas(&self, registry: &mut Registry) {
+        let (edge, inside) = (self.proxy.ledger(), self.gateway.counters());
+        let ended = Family::<Labels, Counter>::default();
+        let queued = Family::<Labels, Gauge>::default();
+        let tell = |ledger: &str, counts: [u64; 4], dropped: &BTreeMap<&'static str, u64>, waiting: u64| {
+            let of = |outcome: &str| vec![("ledger", ledger.to_owned()), ("outcome", outcome.to_owned())];
+            for (outcome, count) in ["accepted", "delivered", "answered", "delivery_unknown"].into_iter().zip(counts) {
+                ended.get_or_create(&of(outcome)).inc_by(count);
+            }
+            for (reason, count) in dropped {
+                ended.get_or_create(&of(&format!("dropped_{reason}"))).inc_by(*count);
+            }
+            let waiting = i64::try_from(waiting).unwrap_or(i64::MAX);
+            queued.get_or_create(&vec![("ledger", ledger.to_owned())]).set(waiting);
+        };
+        for (ledger, column) in [
+            ("proxy.from_partners", &edge.inbound),
+            ("proxy.to_partners", &edge.outbound),
+            ("proxy.errors_to_partners", &edge.errors),
+        ] {
+            let counts = [column.accepted, column.delivered, column.answered, column.delivery_unknown];
+            tell(ledger, counts, &column.dropped, column.queued);
+        }
+        for (ledger, way) in
+            [("gateway.from_partners", &inside.from_partners), ("gateway.from_users", &inside.from_users)]
+        {
+            tell(ledger, [way.received, way.delivered, way.answered, 0], &way.dropped, way.queued);
+        }
+        registry.register("stanzas", "Stanzas and messages by what became of them", ended);
+        registry.register("stanzas_queued", "Stanzas and messages on their way", queued);
+    }
+}
+
+fn counter(registry: &mut Registry, name: &str, help: &str, value: u64) {
+    let counter = Counter::<u64>::default();
+    counter.inc_by(value);
+    registry.register(name, help, counter);
+}

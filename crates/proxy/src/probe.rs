@@ -1,0 +1,155 @@
+//! A probe: a connection that is made only to produce a report, with the settings of a partner or with others that were
+//! never saved.
+//!
+//! It looks up, dials and negotiates as any stream to the domain would, and closes as soon as the pair is authorised: no
+//! stanza passes, no route and no limit of the partner learns of it. While it runs, the domain's server may ask whether
+//! the probe's own dialback key is valid, even where it is no partner; nothing else is served to it.
+
+use std::sync::{Arc, Weak};
+
+use lexicon::{
+    Direction, DomainPair, Report,
+    report::{Code, Purpose},
+};
+use net::clock;
+use policy::Partner;
+use tokio::{sync::watch, task::JoinHandle};
+use xmpp::stream::{self, Extensions, Input, Outbound, OutboundConfig, Output, Refusal};
+
+use crate::{
+    edge::Edge,
+    outbound,
+    pump::Pump,
+    reports::{End, Seen, Story},
+};
+
+/// A probe at work, or done. Dropped, it is cancelled.
+#[derive(Debug)]
+pub struct Probe {
+    told: watch::Receiver<Option<Report>>,
+    task: JoinHandle<()>,
+}
+
+impl Probe {
+    /// What is known so far; when the probe [is done](Self::is_done), its report. None at the very beginning.
+    pub fn report(&self) -> Option<Report> {
+        self.told.borrow().clone()
+    }
+
+    /// Whether nothing more will be learned.
+    pub fn is_done(&self) -> bool {
+        self.task.is_finished()
+    }
+
+    /// Ends it where it is.
+    pub fn cancel(&self) {
+        self.task.abort();
+    }
+}
+
+impl Drop for Probe {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+/// Starts a probe from the local to the remote domain of `pair`; none once the proxy has stopped.
+pub(crate) fn start(edge: &Weak<Edge>, pair: DomainPair, settings: Arc<Partner>) -> Option<Probe> {
+    let edge = edge.upgrade()?;
+    let (tell, told) = watch::channel(None);
+    let task = tokio::spawn(async move {
+        let mut stopping = edge.stopping.clone();
+        let _permission = Permission::give(&edge, &pair, &settings);
+        let mut story = Story::outbound(pair.clone(), Purpose::Probe).with_settings(Arc::clone(&settings));
+        let report = tokio::select! {
+            report = run(&edge, &pair, &settings, &mut story, &tell) => report,
+            _ = stopping.wait_for(|stop| *stop) => return,
+        };
+        edge.events.report(report.clone());
+        tell.send_replace(Some(report));
+    });
+    Some(Probe { told, task })
+}
+
+/// The domain's server may ask after the probe's key as long as this lives.
+struct Permission<'a>(&'a Edge, &'a DomainPair);
+
+impl<'a> Permission<'a> {
+    fn give(edge: &'a Edge, pair: &'a DomainPair, settings: &Arc<Partner>) -> Self {
+        edge.probes().insert(pair.clone(), Arc::clone(settings));
+        Self(edge, pair)
+    }
+}
+
+impl Drop for Permission<'_> {
+    fn drop(&mut self) {
+        self.0.probes().remove(self.1);
+    }
+}
+
+/// The number under which keys are known to be in flight.
+struct Numbered<'a>(&'a Edge, u64);
+
+impl Drop for Numbered<'_> {
+    fn drop(&mut self) {
+        self.0.streams.close(self.1);
+    }
+}
+
+async fn run(
+    edge: &Edge,
+    pair: &DomainPair,
+    settings: &Partner,
+    story: &mut Story,
+    tell: &watch::Sender<Option<Report>>,
+) -> Report {
+    let connected = outbound::connect(edge, pair, story).await;
+    let Ok((socket, peer)) = connected else { return story.without_stream(edge) };
+    tell.send_replace(Some(story.so_far(edge)));
+    let now = clock::now();
+    let number = edge.streams.open(Direction::Outbound, peer, now.wall);
+    let _numbered = Numbered(edge, number);
+    let config = OutboundConfig {
+        purpose: stream::Purpose::Stanzas(pair.clone()),
+        sasl: true,
+        secret: edge.secret(),
+        limits: edge.limits(),
+        extensions: Extensions::default(),
+    };
+    let mut pump = Pump::new(Outbound::new(config, now), socket, Direction::Outbound, edge.tls.load_full());
+    let mut report = None;
+    loop {
+        while let Some(output) = pump.machine.poll() {
+            match output {
+                Output::AskPair { pair: asked, .. } if asked == *pair => {
+                    let rules = edge.rules_by(settings, pump.chain(), clock::now());
+                    pump.feed(Input::PairRules(&asked, Ok(rules)));
+                }
+                Output::AskPair { pair: asked, .. } => {
+                    pump.feed(Input::PairRules(&asked, Err(Refusal::PartnerUnknown)));
+                }
+                Output::StartTls { local, remote } => pump.start_tls(local, remote),
+                Output::KeySent(of, id) => edge.streams.key_sent(number, of, id),
+                Output::Authorised(of, method) => {
+                    let seen = Seen { facts: pump.machine.facts(), chain: pump.chain() };
+                    report = Some(story.ended(edge, Some(&of), seen, End::Authorised(method)));
+                    pump.feed(Input::Close(None, ""));
+                }
+                Output::Closed(failure) => {
+                    let seen = Seen { facts: pump.machine.facts(), chain: pump.chain() };
+                    let failed = || story.ended(edge, Some(pair), seen, End::Failed(failure.as_ref()));
+                    let report = report.unwrap_or_else(failed);
+                    tokio::spawn(pump.finish());
+                    return report;
+                }
+                _ => {}
+            }
+        }
+        if report.is_none() {
+            let seen = Seen { facts: pump.machine.facts(), chain: pump.chain() };
+            let so_far = story.ended(edge, Some(pair), seen, End::Failed(None));
+            tell.send_replace(Some(Report { result: Code::ClosedHere.into(), ..so_far }));
+        }
+        pump.step(true).await;
+    }
+}

@@ -14,7 +14,7 @@ pub use steps::{Step, steps};
 
 use lexicon::{
     Direction, DomainPair, Report,
-    report::{Code, Recorded},
+    report::{Code, Purpose, Recorded},
 };
 
 /// What a report comes to.
@@ -35,6 +35,10 @@ pub fn diagnose(report: &Report) -> Diagnosis {
         partner: report.partner.as_ref().map(|domain| domain.as_unicode()),
     };
     match &report.result {
+        Recorded::Known(Code::Ok) if report.purpose == Purpose::Verification => Diagnosis {
+            summary: names.fill("A dialback key between {local} and {remote} was asked after."),
+            remedy: None,
+        },
         Recorded::Known(code) => of_code(*code, report.direction, names),
         Recorded::Later(word) => Diagnosis { summary: format!("{word}: {}", report.detail), remedy: None },
     }

@@ -50,6 +50,12 @@ fn every_code_has_words_and_a_remedy_that_name_who_is_concerned() {
 }
 
 #[test]
+fn a_question_about_a_key_connects_nobody() {
+    let asked = Report { purpose: Purpose::Verification, ..report(Direction::Inbound, Code::Ok) };
+    assert!(diagnose(&asked).summary.contains("dialback key"), "{asked:?}");
+}
+
+#[test]
 fn a_code_of_a_later_version_is_told_as_it_was_written() {
     let later = Report {
         result: "quantum_refused".into(),

@@ -173,9 +173,10 @@ impl Framer {
             joined = [&first, &input[..]].concat();
             &joined
         };
-        let Leading { batch, bytes, fault } = tokenizer::leading(bytes, &self.limits, &self.inherited);
-        if let (true, 0, Some(fault)) = (begun > 0, bytes, fault) {
-            return Err(fault.into());
+        let Leading { batch, bytes, .. } = tokenizer::leading(bytes, &self.limits, &self.inherited);
+        if begun > 0 && batch.is_none() {
+            // Judged alone: bytes behind it are no reason to refuse it.
+            return self.element(&first).map(|batch| Some(Frame::Elements(batch)));
         }
         input.advance(bytes.saturating_sub(begun));
         let rest = self.after_elements(input);

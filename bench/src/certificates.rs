@@ -20,25 +20,47 @@ pub(crate) struct Certificates {
     pub(crate) remote: CertificateFiles,
 }
 
+/// For both sides of one partnership.
 pub(crate) fn make(folder: &Path) -> Result<Certificates, Failure> {
-    let mut params = CertificateParams::new(Vec::new())?;
+    make_for(folder, &[REMOTE.to_owned()])
+}
+
+/// A certificate by an authority that nobody knows.
+pub(crate) fn make_unknown(folder: &Path, domain: &str) -> Result<CertificateFiles, Failure> {
+    let key = KeyPair::generate()?;
+    let certificate = CertificateParams::new(vec![domain.to_owned()])?.self_signed(&key)?;
+    write(folder, &format!("unknown-{domain}"), &certificate.pem(), &key)
+}
+
+/// The partners share a certificate, which names them all.
+pub(crate) fn make_for(folder: &Path, partners: &[String]) -> Result<Certificates, Failure> {
+    let mut params = valid(CertificateParams::new(Vec::new())?);
     params.distinguished_name.push(DnType::CommonName, "Load authority");
     params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
     let authority = CertifiedIssuer::self_signed(params, KeyPair::generate()?)?;
     let root = folder.join("root.pem");
     fs::write(&root, authority.pem())?;
-    let leaf = |domain: &str| -> Result<CertificateFiles, Failure> {
+    let leaf = |domains: &[String]| -> Result<CertificateFiles, Failure> {
         let key = KeyPair::generate()?;
-        let certificate = CertificateParams::new(vec![domain.to_owned()])?.signed_by(&key, &authority)?;
-        let files = CertificateFiles {
-            certificate: folder.join(format!("{domain}.pem")),
-            key: folder.join(format!("{domain}.key")),
-        };
-        fs::write(&files.certificate, certificate.pem())?;
-        private(&files.key, &key.serialize_pem())?;
-        Ok(files)
+        let certificate = valid(CertificateParams::new(domains.to_vec())?).signed_by(&key, &authority)?;
+        write(folder, domains.first().map_or("", String::as_str), &certificate.pem(), &key)
     };
-    Ok(Certificates { root, local: leaf(LOCAL)?, remote: leaf(REMOTE)? })
+    Ok(Certificates { root, local: leaf(&[LOCAL.to_owned()])?, remote: leaf(partners)? })
+}
+
+/// Erlang takes no year beyond 2049.
+fn valid(mut params: CertificateParams) -> CertificateParams {
+    params.not_before = rcgen::date_time_ymd(2025, 1, 1);
+    params.not_after = rcgen::date_time_ymd(2045, 1, 1);
+    params
+}
+
+fn write(folder: &Path, name: &str, certificate: &str, key: &KeyPair) -> Result<CertificateFiles, Failure> {
+    let files =
+        CertificateFiles { certificate: folder.join(format!("{name}.pem")), key: folder.join(format!("{name}.key")) };
+    fs::write(&files.certificate, certificate)?;
+    private(&files.key, &key.serialize_pem())?;
+    Ok(files)
 }
 
 /// Writes a file that nobody else may read.

@@ -59,6 +59,50 @@ pub(crate) fn print(table: &Table) {
     }
 }
 
+/// One column for each server, one row for each figure, the target beside.
+#[derive(Default)]
+pub(crate) struct Comparison {
+    servers: Vec<&'static str>,
+    rows: Vec<Row>,
+}
+
+struct Row {
+    name: &'static str,
+    target: f64,
+    /// Server and figure.
+    values: Vec<(&'static str, f64)>,
+}
+
+impl Comparison {
+    pub(crate) fn note(&mut self, server: &'static str, row: &'static str, target: f64, value: f64) {
+        if !self.servers.contains(&server) {
+            self.servers.push(server);
+        }
+        match self.rows.iter_mut().find(|known| known.name == row) {
+            Some(known) => known.values.push((server, value)),
+            None => self.rows.push(Row { name: row, target, values: vec![(server, value)] }),
+        }
+        eprintln!("{server}: {row}: {value:.2}");
+    }
+}
+
+pub(crate) fn print_comparison(table: &Comparison) {
+    let width = table.rows.iter().map(|row| row.name.len()).max().unwrap_or(0);
+    let line = |name: &str, cells: &[String]| {
+        let cells: String = cells.iter().map(|cell| format!(" {cell:>14} |")).collect();
+        println!("| {name:width$} |{cells}");
+    };
+    let titles = table.servers.iter().map(|name| (*name).to_owned()).chain(["target".to_owned()]);
+    line("what", &titles.collect::<Vec<_>>());
+    line("---", &vec!["---:".to_owned(); table.servers.len() + 1]);
+    for Row { name, target, values } in &table.rows {
+        let of = |server: &&str| values.iter().find(|(known, _)| known == server).map(|(_, value)| *value);
+        let cells =
+            table.servers.iter().map(|server| of(server).map_or("–".to_owned(), |value| format!("{value:.2}")));
+        line(name, &cells.chain([format!("≤ {target}")]).collect::<Vec<_>>());
+    }
+}
+
 pub(crate) fn complain(failure: &Failure) {
     eprintln!("error: {failure}");
 }

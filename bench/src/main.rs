@@ -6,12 +6,17 @@
 //! SASL EXTERNAL both ways, SIP over UDP with digest.
 //!
 //! `cargo run --profile dist -p bench -- [--messages N] [--users N] [--rate N]`
+//!
+//! `… -- edge [--messages N] [--streams N] [--set-ups N] [legation] [prosody] [ejabberd]` measures the edge alone beside
+//! other servers, which must be installed (Debian: `prosody lua-unbound lua-sec ejabberd`).
 
 use std::{error::Error, process::ExitCode, sync::Arc, time::Duration};
 
 mod certificates;
+mod edge;
 mod figures;
 mod partner;
+mod process;
 mod road;
 mod server;
 mod users;
@@ -60,24 +65,54 @@ impl Plan {
 }
 
 fn main() -> ExitCode {
-    if server::is_its_process() {
-        return legation::commands::main();
-    }
-    net::tls::install_provider();
-    let done = Plan::read(std::env::args().skip(1)).and_then(|plan| {
-        let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-        runtime.block_on(measure(plan))
-    });
+    let mut arguments = std::env::args().skip(1).peekable();
+    let done = match server::role().as_deref() {
+        Some(edge::ROLE_EDGE) => edge::ours::serve(arguments),
+        Some(_) => return legation::commands::main(),
+        None if arguments.next_if(|first| first == "edge").is_some() => compare(arguments),
+        None => load(arguments),
+    };
     match done {
-        Ok(table) => {
-            figures::print(&table);
-            ExitCode::SUCCESS
-        }
+        Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
             figures::complain(&failure);
             ExitCode::FAILURE
         }
     }
+}
+
+fn load(arguments: impl Iterator<Item = String>) -> Result<(), Failure> {
+    net::tls::install_provider();
+    let plan = Plan::read(arguments)?;
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    figures::print(&runtime.block_on(measure(plan))?);
+    Ok(())
+}
+
+fn compare(arguments: impl Iterator<Item = String>) -> Result<(), Failure> {
+    net::tls::install_provider();
+    let mut plan = edge::Plan { messages: 200_000, streams: 1000, set_ups: 300 };
+    let mut names = Vec::new();
+    let mut arguments = arguments;
+    while let Some(word) = arguments.next() {
+        let field = match word.as_str() {
+            "--messages" => &mut plan.messages,
+            "--streams" => &mut plan.streams,
+            "--set-ups" => &mut plan.set_ups,
+            _ => {
+                names.push(word);
+                continue;
+            }
+        };
+        let value = arguments.next().and_then(|value| value.parse().ok()).filter(|value| *value > 0);
+        *field = value.ok_or_else(|| format!("{word} needs a number above 0"))?;
+    }
+    if names.is_empty() {
+        names = ["legation", "prosody", "ejabberd"].map(str::to_owned).to_vec();
+    }
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    figures::print_comparison(&runtime.block_on(edge::measure(plan, &names))?);
+    Ok(())
 }
 
 async fn measure(plan: Plan) -> Result<Table, Failure> {
@@ -87,13 +122,13 @@ async fn measure(plan: Plan) -> Result<Table, Failure> {
     let mut server = Server::prepare(folder.path(), &certificates, partner.address())?;
     let mut table = Table::default();
     table.add("start to listening, empty database, ms", server.start()?);
-    table.add("memory after start, MiB", server.memory_mib()?);
+    table.add("memory after start, MiB", process::memory_mib(server.id()?)?);
 
     server.provision(plan.users, &certificates)?;
     let users = Arc::new(Users::register(server.sip_address()?, plan.users).await?);
     partner.dial(server.xmpp_address()?).await?;
     road::warm_up(&partner, &users).await?;
-    table.add("memory with all users registered, MiB", server.memory_mib()?);
+    table.add("memory with all users registered, MiB", process::memory_mib(server.id()?)?);
 
     for (direction, pace) in [
         (road::Direction::Inward, None),
@@ -102,14 +137,14 @@ async fn measure(plan: Plan) -> Result<Table, Failure> {
         (road::Direction::Outward, Some(plan.rate)),
     ] {
         let count = pace.map_or(plan.messages, |rate| (rate * 10).min(plan.messages));
-        let before = server.cpu()?;
+        let before = process::cpu(server.id()?)?;
         let run = road::run(direction, count, pace, &partner, &users).await?;
         // The last settlements are still on their way.
         tokio::time::sleep(Duration::from_millis(200)).await;
-        let cpu_ms = (server.cpu()? - before).as_secs_f64() * 1e6 / count as f64;
+        let cpu_ms = (process::cpu(server.id()?)? - before).as_secs_f64() * 1e6 / count as f64;
         table.run(direction, pace, &run, cpu_ms);
     }
-    table.add("peak memory, MiB", server.memory_peak_mib()?);
+    table.add("peak memory, MiB", process::memory_peak_mib(server.id()?)?);
     table.add("SIP responses other than success", users.refused() as f64);
     table.add("stanza errors received by the partner", partner.errors() as f64);
     Ok(table)

@@ -26,9 +26,9 @@ use crate::{
     road::{ARRIVALS_MAX, Arrival, number_of},
 };
 
-const WAIT: Duration = Duration::from_secs(10);
-const TLS: &str = "urn:ietf:params:xml:ns:xmpp-tls";
-const SASL: &str = "urn:ietf:params:xml:ns:xmpp-sasl";
+pub(crate) const WAIT: Duration = Duration::from_secs(10);
+pub(crate) const TLS: &str = "urn:ietf:params:xml:ns:xmpp-tls";
+pub(crate) const SASL: &str = "urn:ietf:params:xml:ns:xmpp-sasl";
 
 type Stream = Secured<TcpStream>;
 
@@ -119,7 +119,7 @@ fn answering_header(id: &str) -> String {
 }
 
 /// Reads until `word` has come; what was read. More than it may come only where the peer waits for nothing of ours.
-async fn expect<S: AsyncRead + Unpin>(stream: &mut S, word: &str) -> Result<String, Failure> {
+pub(crate) async fn expect<S: AsyncRead + Unpin>(stream: &mut S, word: &str) -> Result<String, Failure> {
     let mut read = Vec::new();
     let mut chunk = [0; 4096];
     loop {

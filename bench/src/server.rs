@@ -6,7 +6,7 @@ use std::{
     net::SocketAddr,
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
-    time::{Duration, Instant},
+    time::Instant,
 };
 
 use serde_json::Value;
@@ -18,14 +18,11 @@ use crate::{
 };
 
 /// Set for the processes that are the server or its command line.
-const ROLE: &str = "LEGATION_BENCH_ROLE";
+pub(crate) const ROLE: &str = "LEGATION_BENCH_ROLE";
 
-/// Clock ticks per second in /proc: 100 on every Linux that counts.
-const TICKS_PER_SECOND: u64 = 100;
-
-/// Whether this process is to be the server or its command line.
-pub(crate) fn is_its_process() -> bool {
-    std::env::var_os(ROLE).is_some()
+/// What this process is to be, if it is not the load.
+pub(crate) fn role() -> Option<String> {
+    std::env::var(ROLE).ok()
 }
 
 /// A server with its own data directory.
@@ -154,33 +151,9 @@ impl Server {
         Ok(found.ok_or_else(|| format!("no {name} listener over {transport}: {listeners:?}"))?.parse()?)
     }
 
-    fn proc(&self, file: &str) -> Result<String, Failure> {
-        let id = self.child.as_ref().ok_or("the server does not run")?.id();
-        Ok(fs::read_to_string(format!("/proc/{id}/{file}"))?)
-    }
-
-    /// CPU time used so far, of all threads.
-    pub(crate) fn cpu(&self) -> Result<Duration, Failure> {
-        let stat = self.proc("stat")?;
-        // The name before the last parenthesis may hold blanks; user and system time are fields 14 and 15.
-        let rest = stat.rsplit_once(')').map_or("", |(_, rest)| rest);
-        let ticks: u64 = rest.split_whitespace().skip(11).take(2).filter_map(|field| field.parse::<u64>().ok()).sum();
-        Ok(Duration::from_millis(ticks * 1000 / TICKS_PER_SECOND))
-    }
-
-    pub(crate) fn memory_mib(&self) -> Result<f64, Failure> {
-        self.status_mib("VmRSS:")
-    }
-
-    pub(crate) fn memory_peak_mib(&self) -> Result<f64, Failure> {
-        self.status_mib("VmHWM:")
-    }
-
-    fn status_mib(&self, field: &str) -> Result<f64, Failure> {
-        let status = self.proc("status")?;
-        let line = status.lines().find_map(|line| line.strip_prefix(field)).ok_or("no such figure")?;
-        let kib: f64 = line.trim().trim_end_matches(" kB").parse()?;
-        Ok(kib / 1024.0)
+    /// The process id.
+    pub(crate) fn id(&self) -> Result<u32, Failure> {
+        Ok(self.child.as_ref().ok_or("the server does not run")?.id())
     }
 }
 

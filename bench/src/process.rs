@@ -1,0 +1,34 @@
+//! What the system says of a process.
+
+use std::{fs, time::Duration};
+
+use crate::Failure;
+
+/// Clock ticks per second in /proc: 100 on every Linux that counts.
+const TICKS_PER_SECOND: u64 = 100;
+
+/// CPU time used so far, of all threads.
+pub(crate) fn cpu(id: u32) -> Result<Duration, Failure> {
+    let stat = fs::read_to_string(format!("/proc/{id}/stat"))?;
+    // The name before the last parenthesis may hold blanks; user and system time are fields 14 and 15.
+    let rest = stat.rsplit_once(')').map_or("", |(_, rest)| rest);
+    let ticks: u64 = rest.split_whitespace().skip(11).take(2).filter_map(|field| field.parse::<u64>().ok()).sum();
+    Ok(Duration::from_millis(ticks * 1000 / TICKS_PER_SECOND))
+}
+
+/// Memory in use.
+pub(crate) fn memory_mib(id: u32) -> Result<f64, Failure> {
+    status_mib(id, "VmRSS:")
+}
+
+/// The most memory that was in use.
+pub(crate) fn memory_peak_mib(id: u32) -> Result<f64, Failure> {
+    status_mib(id, "VmHWM:")
+}
+
+fn status_mib(id: u32, field: &str) -> Result<f64, Failure> {
+    let status = fs::read_to_string(format!("/proc/{id}/status"))?;
+    let line = status.lines().find_map(|line| line.strip_prefix(field)).ok_or("no such figure")?;
+    let kib: f64 = line.trim().trim_end_matches(" kB").parse()?;
+    Ok(kib / 1024.0)
+}

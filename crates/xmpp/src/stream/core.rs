@@ -11,6 +11,10 @@ use std::{
 use bytes::{Buf, Bytes, BytesMut};
 use lexicon::{CertificateFault, Direction, Domain, DomainPair, Method, Now};
 
+mod due;
+
+pub(super) use due::Due;
+
 use super::{
     ack::{self, Received, Sent},
     error::{self, Condition},
@@ -18,7 +22,7 @@ use super::{
     facts::StreamFacts,
     failure::{Stage, StreamFailure},
     header,
-    keep_alive::{Liveness, Need},
+    keep_alive::Liveness,
     passage::Spelled,
     rules::{Extensions, PairRules, Refusal, StreamLimits},
     stanzas::{Stanzas, UnsentReason},
@@ -85,19 +89,6 @@ pub(super) struct Core {
     pub(super) bidi: bool,
     pub(super) received: Received,
     pub(super) sent: Sent,
-}
-
-/// What a deadline demands.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(super) enum Due {
-    /// An orderly close: nobody needs the stream, or the peer is about to end it.
-    Close,
-    /// The peer's certificate ends.
-    Expired,
-    /// The peer took too long.
-    Silent,
-    /// The peer has not answered our closing tag.
-    Over,
 }
 
 impl Core {
@@ -360,80 +351,6 @@ impl Core {
     pub(super) fn take_keep_alive(&mut self, answer: &Result<PairRules, Refusal>) {
         if let Ok(rules) = answer {
             self.liveness.keep_alive = rules.keep_alive;
-        }
-    }
-
-    // Time.
-
-    pub(super) fn stanza_seen(&mut self, now: Now) {
-        self.active_at = now.instant;
-    }
-
-    pub(super) fn established(&self) -> bool {
-        self.established
-    }
-
-    pub(super) fn deadline(&self) -> Option<Instant> {
-        match self.life {
-            Life::Live if self.established => {
-                let silence = self.silence().map(|(at, _)| at);
-                silence.into_iter().chain(self.expires_at).chain([self.inactive_at()]).min()
-            }
-            Life::Live => Some(self.established_by),
-            Life::Finishing(until) | Life::Closing(until) => Some(until),
-            Life::Closed => None,
-        }
-    }
-
-    /// What the moment demands of the machine; the peer is asked for life here.
-    pub(super) fn due(&mut self, now: Now) -> Option<Due> {
-        self.deadline().filter(|deadline| *deadline <= now.instant)?;
-        match self.life {
-            Life::Finishing(_) | Life::Closing(_) | Life::Closed => Some(Due::Over),
-            Life::Live if !self.established => Some(Due::Silent),
-            Life::Live if self.inactive_at() <= now.instant => Some(Due::Close),
-            Life::Live if self.expires_at.is_some_and(|at| at <= now.instant) => Some(Due::Expired),
-            Life::Live => match self.silence()?.1 {
-                Need::Ask => {
-                    self.ask_for_life(now);
-                    None
-                }
-                Need::AskAgain => {
-                    self.request_ack(now);
-                    None
-                }
-                Need::Close => Some(Due::Close),
-                Need::GiveUp => Some(Due::Silent),
-            },
-        }
-    }
-
-    fn inactive_at(&self) -> Instant {
-        self.active_at + self.limits.inactivity_timeout
-    }
-
-    /// The end of the peer's certificate; none if it is too far off to matter.
-    fn certificate_end(&self, now: Now) -> Option<Instant> {
-        let peer = self.facts.tls.as_ref()?.peer.as_ref().ok()?;
-        let left = peer.not_after.as_millis().saturating_sub(now.wall.as_millis());
-        now.instant.checked_add(Duration::from_millis(u64::try_from(left).unwrap_or(0)))
-    }
-
-    /// The end of a silence on a stream that we send on.
-    fn silence(&self) -> Option<(Instant, Need)> {
-        self.sending_pair()?;
-        let ack = self.sent.next(self.limits.keep_alive_timeout);
-        let ack = ack.map(|(at, lost)| (at, if lost { Need::GiveUp } else { Need::AskAgain }));
-        self.liveness.next(&self.limits).into_iter().chain(ack).min_by_key(|(at, _)| *at)
-    }
-
-    /// To be called after each input.
-    pub(super) fn tick(&mut self, now: Now) {
-        if std::mem::take(&mut self.wrote) {
-            self.liveness.written(now);
-        }
-        if std::mem::take(&mut self.heard) {
-            self.liveness.proved(now);
         }
     }
 

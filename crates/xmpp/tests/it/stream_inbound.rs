@@ -208,7 +208,9 @@ fn nothing_is_read_while_rules_are_awaited() {
     assert_eq!(script.room(), 0);
     assert_eq!(script.hear(), "");
     let asked = pair("contoso.example", "fabrikam.example");
-    assert!(matches!(&script.outputs()[..], [Output::AskPair { pair, method: None, inverse: false }] if *pair == asked));
+    assert!(
+        matches!(&script.outputs()[..], [Output::AskPair { pair, method: None, inverse: false }] if *pair == asked)
+    );
     script.input(Input::PairRules(&asked, Ok(rules(TlsUse::Required, SASL))));
     assert!(script.hear().ends_with("<proceed xmlns='urn:ietf:params:xml:ns:xmpp-tls'/>"));
 }

@@ -24,8 +24,8 @@ const NORMAL: [(&str, &[&str]); 14] = [
     ("interop", &["legation"]),
 ];
 
-/// The load generators are made from the same cores as the server that they load.
-const BENCH: &[&str] = &["legation", "lexicon", "net", "sip", "xmpp"];
+/// The load generators are made from the same cores as the server that they load; the edge is also loaded alone.
+const BENCH: &[&str] = &["legation", "lexicon", "link", "net", "policy", "proxy", "sip", "xmpp"];
 
 /// Allowed in tests only: the stream machines are proven against all 18 negotiation rows, the resolver against a real name
 /// server.

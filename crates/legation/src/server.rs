@@ -101,6 +101,7 @@ async fn start_roles(config: Config, store: &Store) -> Result<Running, StartErro
         listen_tls: config.xmpp.listen_tls.clone(),
         certificates: config.xmpp.certificates.clone(),
         dns: config.dns.clone(),
+        stream_management: true,
     };
     let mut proxy = proxy::start(edge, snapshots.clone(), edge_end).await?;
     let attempts = Arc::<Attempts>::default();

@@ -15,7 +15,7 @@ use net::{
 };
 use policy::{EdgeSnapshot, Partner, Requirement, Settings, TrustRoots, snapshot::PairRefusal};
 use tokio::sync::{mpsc, watch};
-use xmpp::stream::{PairRules, Refusal, Secret, StreamLimits, TlsUse};
+use xmpp::stream::{Extensions, PairRules, Refusal, Secret, StreamLimits, TlsUse};
 
 use crate::{
     admission::{Admission, StreamPlace},
@@ -41,6 +41,7 @@ pub(crate) const WRITE_BYTES_MAX: usize = 256 << 10;
 pub(crate) struct Edge {
     pub(crate) tls: Arc<ArcSwap<Tls>>,
     pub(crate) resolver: Resolver,
+    extensions: Extensions,
     pub(crate) admission: Arc<Admission>,
     pub(crate) counters: Arc<Counters>,
     pub(crate) streams: Arc<Streams>,
@@ -73,6 +74,7 @@ impl Edge {
         Self {
             tls: Arc::new(ArcSwap::from_pointee(tls)),
             resolver,
+            extensions: Extensions::default(),
             admission: Arc::default(),
             counters: Arc::default(),
             streams: Arc::default(),
@@ -95,6 +97,16 @@ impl Edge {
     /// The bounds of a stream that begins now.
     pub(crate) fn limits(&self) -> StreamLimits {
         limits_of(self.snapshot().settings())
+    }
+
+    /// What streams speak beyond the basics; nothing unless said here. Stanzas go one way: routes know only streams that
+    /// were opened by them.
+    pub(crate) fn speaking(self, extensions: Extensions) -> Self {
+        Self { extensions, ..self }
+    }
+
+    pub(crate) fn extensions(&self) -> Extensions {
+        self.extensions
     }
 
     /// The secret of dialback keys.

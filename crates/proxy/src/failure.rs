@@ -37,6 +37,14 @@ pub(crate) fn answer(failure: &RouteFailure, pair: &DomainPair) -> StanzaError {
     }
 }
 
+/// What the sender of a stanza is told that was on its way when the stream ended for this reason: the partner may have
+/// it. Whatever the reason, it is for the sender to decide whether to send it again.
+pub(crate) fn unknown(failure: &RouteFailure, pair: &DomainPair) -> StanzaError {
+    let text = answer(failure, pair).text;
+    let error = StanzaError::new(Condition::RemoteServerTimeout);
+    StanzaError { text, ..error }
+}
+
 /// Policy's answer to stanzas of a pair that may not be served.
 pub(crate) fn refusal(refusal: Refusal, pair: &DomainPair) -> StanzaError {
     RouteFailure::Stream(StreamFailure::Refused(refusal)).stanza_error(&pair.remote)

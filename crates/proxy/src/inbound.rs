@@ -22,9 +22,7 @@ use tokio::{
 };
 use xmpp::{
     stanza::{Condition, StanzaError, StanzaRef, bounce},
-    stream::{
-        self, DialbackVerdict, Extensions, Inbound, InboundConfig, Input, KeyStatus, Output, Refusal, StreamFailure,
-    },
+    stream::{self, DialbackVerdict, Inbound, InboundConfig, Input, KeyStatus, Output, Refusal, StreamFailure},
     xml::Batch,
 };
 
@@ -32,6 +30,7 @@ use crate::{
     admission::{HalfOpen, StreamPlace},
     edge::{Edge, WRITE_BYTES_MAX},
     ledger::Dropped,
+    progress::Progress,
     pump::{Connected, Pump},
     reports::{End, Seen, Story},
     verify,
@@ -56,6 +55,7 @@ pub(crate) enum ToRoute {
 }
 
 struct InFlight {
+    number: u64,
     pair: DomainPair,
     batch: Batch,
     left: usize,
@@ -101,7 +101,7 @@ pub(crate) async fn run(
         tls_available: !tls.identities().is_empty(),
         secret: edge.secret(),
         limits: edge.limits(),
-        extensions: Extensions::default(),
+        extensions: edge.extensions(),
     };
     let machine = Inbound::new(config, entropy::seed(), now);
     let number = edge.streams.open(Direction::Inbound, peer, now.wall);
@@ -156,6 +156,11 @@ impl InboundStream {
         snapshots.mark_unchanged();
         let mut closing = self.edge.streams.closing(self.number);
         loop {
+            let settled = self.inside.progress.take();
+            if settled > 0 {
+                self.take_outputs();
+                self.pump.feed(Input::Settled(settled));
+            }
             self.take_outputs();
             if self.closed.is_some() {
                 break;
@@ -324,7 +329,8 @@ struct Inside {
     edge: Arc<Edge>,
     port: Port,
     /// Accepted from the partner, not yet taken by the link: at most what one read brought.
-    waiting: VecDeque<(DomainPair, Batch)>,
+    waiting: VecDeque<(u64, DomainPair, Batch)>,
+    progress: Progress,
     in_flight: BTreeMap<EnvelopeId, InFlight>,
     routes: mpsc::Sender<ToRoute>,
     /// Errors that the routes have not taken: at most one a stanza in flight.
@@ -337,6 +343,7 @@ impl Inside {
             edge,
             port: link.port(UNSETTLED_MAX),
             waiting: VecDeque::new(),
+            progress: Progress::default(),
             in_flight: BTreeMap::new(),
             routes,
             unanswered: VecDeque::new(),
@@ -345,7 +352,8 @@ impl Inside {
 
     fn take(&mut self, pair: DomainPair, batch: Batch) {
         self.edge.counters.inbound.accept(batch.len());
-        self.waiting.push_back((pair, batch));
+        let number = self.progress.begin(batch.len());
+        self.waiting.push_back((number, pair, batch));
     }
 
     /// Whether more stanzas may be read.
@@ -358,19 +366,20 @@ impl Inside {
     }
 
     fn send_waiting(&mut self) {
-        while let Some((pair, batch)) = self.waiting.pop_front() {
+        while let Some((number, pair, batch)) = self.waiting.pop_front() {
             match self.port.try_send(pair.clone(), batch.clone(), Instant::now() + STANZA_AGE_MAX) {
                 Ok(id) => {
                     let left = batch.len();
-                    self.in_flight.insert(id, InFlight { pair, batch, left });
+                    self.in_flight.insert(id, InFlight { number, pair, batch, left });
                 }
                 Err(SendError::Full(batch)) => {
-                    self.waiting.push_front((pair, batch));
+                    self.waiting.push_front((number, pair, batch));
                     return;
                 }
                 Err(SendError::Closed(batch)) => {
                     let error = StanzaError::new(Condition::ServiceUnavailable);
                     for index in 0..batch.len() {
+                        self.progress.settle(number);
                         self.refuse(&pair, &batch, index, &error);
                     }
                 }
@@ -417,6 +426,7 @@ impl Inside {
         let Settlement { envelope, index, outcome } = settlement;
         let Some(flight) = self.in_flight.get_mut(&envelope) else { return };
         flight.left -= 1;
+        self.progress.settle(flight.number);
         let (pair, batch) = (flight.pair.clone(), flight.batch.clone());
         if flight.left == 0 {
             self.in_flight.remove(&envelope);
@@ -453,7 +463,7 @@ impl Inside {
         };
         if timeout_at(deadline, finish).await.is_err() {
             let lost: usize = self.in_flight.values().map(|flight| flight.left).sum();
-            let unsent: usize = self.waiting.iter().map(|(_, batch)| batch.len()).sum();
+            let unsent: usize = self.waiting.iter().map(|(_, _, batch)| batch.len()).sum();
             self.edge.counters.inbound.lose(lost + unsent);
             self.edge.counters.errors.drop_silently(self.unanswered.len(), Dropped::ErrorUndeliverable);
         }

@@ -18,6 +18,7 @@ mod ledger;
 mod listener;
 mod outbound;
 mod probe;
+mod progress;
 mod pump;
 mod reports;
 mod routes;
@@ -49,6 +50,8 @@ pub use ledger::{Column, Ledger};
 pub use probe::Probe;
 pub use status::StreamStatus;
 
+use xmpp::stream::Extensions;
+
 use crate::{edge::Edge, ledger::Counters, status::Streams};
 
 /// What inbound streams have told the routes and these have not heard yet.
@@ -68,6 +71,9 @@ pub struct ProxyConfig {
     pub certificates: Vec<CertificateFiles>,
     /// Name servers and static overrides.
     pub dns: DnsConfig,
+    /// Whether stanzas are acknowledged with partners that can (XEP-0198): then one that left is not settled before the
+    /// partner has taken responsibility for it.
+    pub stream_management: bool,
 }
 
 /// Why a proxy does not start. Each text is a sentence for the operator.
@@ -102,7 +108,9 @@ pub async fn start(config: ProxyConfig, mut snapshots: Snapshots, link: LinkEnd)
     let (stop, stopping) = watch::channel(false);
     let (alive, ended) = mpsc::channel(1);
     let (events, reports) = events();
-    let edge = Arc::new(Edge::new(tls, resolver, snapshots, first, stopping, alive, events.clone()));
+    let extensions = Extensions { bidi: false, stream_management: config.stream_management };
+    let edge = Edge::new(tls, resolver, snapshots, first, stopping, alive, events.clone());
+    let edge = Arc::new(edge.speaking(extensions));
     let LinkEnd { link, inbox } = link;
     let (to_routes, heard) = mpsc::channel(TO_ROUTES_MAX);
     tokio::spawn(routes::run(Arc::clone(&edge), inbox, heard));

@@ -15,10 +15,7 @@ use tokio::{
 };
 use xmpp::{
     route::RouteFailure,
-    stream::{
-        self, Extensions, Input, Outbound, OutboundConfig, Output, Purpose, Refusal, Stanzas, StreamFailure,
-        UnsentReason,
-    },
+    stream::{self, Input, Outbound, OutboundConfig, Output, Purpose, Refusal, Stanzas, StreamFailure, UnsentReason},
 };
 
 use crate::{
@@ -128,13 +125,8 @@ pub(crate) async fn run(edge: Arc<Edge>, attempt: Attempt) {
     };
     let now = clock::now();
     let purpose = Purpose::Stanzas(pair.clone());
-    let config = OutboundConfig {
-        purpose,
-        sasl,
-        secret: edge.secret(),
-        limits: edge.limits(),
-        extensions: Extensions::default(),
-    };
+    let config =
+        OutboundConfig { purpose, sasl, secret: edge.secret(), limits: edge.limits(), extensions: edge.extensions() };
     let pump = Pump::new(Outbound::new(config, now), socket, Direction::Outbound, edge.tls.load_full());
     let number = edge.streams.open(Direction::Outbound, peer, now.wall);
     let mut stream = OutboundStream {
@@ -174,7 +166,8 @@ struct OutboundStream {
     /// Whose turn it is among them.
     turn: usize,
     ready: Arc<Notify>,
-    /// Handed to the machine, with the count of bytes at which each has left; bounded by the machine's room.
+    /// Handed to the machine, with the count of bytes at which each has left; bounded by the machine's room. Where the
+    /// partner acknowledges, none ends before that.
     sent: VecDeque<(u64, Ticket)>,
     /// Why the machine gave the stanzas of the last input back, if it did.
     unsent: Option<UnsentReason>,
@@ -260,9 +253,9 @@ impl OutboundStream {
                 Output::Anomaly(anomaly) => {
                     tracing::debug!(stream = self.number, anomaly = anomaly.as_str(), "ignored");
                 }
+                Output::Acked(stanzas) => self.deliver(stanzas),
                 Output::Closed(failure) => self.closed = Some(failure),
                 Output::VerifyDialback(_)
-                | Output::Acked(_)
                 | Output::AskKey(_)
                 | Output::DeliveryUnknown(_)
                 | Output::Inverse(..)
@@ -386,8 +379,18 @@ impl OutboundStream {
         }
     }
 
-    /// Ends the stanzas whose bytes have left.
+    /// Ends the stanzas that the partner has acknowledged, the oldest.
+    fn deliver(&mut self, stanzas: usize) {
+        for (_, ticket) in self.sent.drain(..stanzas.min(self.sent.len())) {
+            ticket.delivered(&self.edge.counters);
+        }
+    }
+
+    /// Ends the stanzas whose bytes have left, where nothing is acknowledged.
     fn settle(&mut self) {
+        if self.pump.machine.unacked().is_some() {
+            return;
+        }
         while self.sent.front().is_some_and(|(mark, _)| *mark <= self.pump.flushed()) {
             if let Some((_, ticket)) = self.sent.pop_front() {
                 ticket.delivered(&self.edge.counters);
@@ -404,13 +407,15 @@ impl OutboundStream {
         }
     }
 
-    /// What was only partly sent cannot be sent again: it ends with an error. Then the routes learn of the end.
+    /// What was only partly sent, or not acknowledged, cannot be sent again: it ends with an error. Then the routes learn
+    /// of the end.
     async fn end(mut self) {
         self.edge.streams.close(self.number);
         let attempts = &self.pump.machine.facts().attempts;
         if attempts.iter().all(|attempt| attempt.failure.is_some()) {
             self.report(&self.pair, End::Failed(self.closed.as_ref().and_then(Option::as_ref)));
         }
+        let acknowledges = self.pump.machine.unacked().is_some();
         let failure = self.closed.take().flatten().map(RouteFailure::Stream);
         // After an orderly end all that the machine took is still written; after any other nobody can tell what a peer
         // made of the rest, so nothing of it is sent again.
@@ -422,12 +427,12 @@ impl OutboundStream {
             }
         };
         let broke = || StreamFailure::PeerClosed(stream::Stage::Open).into();
-        let error = failure::answer(&failure.clone().unwrap_or_else(broke), &self.pair);
+        let error = failure::unknown(&failure.clone().unwrap_or_else(broke), &self.pair);
         for (_, ticket) in self.sent {
-            if written {
+            if written && !acknowledges {
                 ticket.delivered(&self.edge.counters);
             } else {
-                ticket.refused(&self.edge.counters, error.clone());
+                ticket.lost(&self.edge.counters, error.clone());
             }
         }
         if let Some(failure) = &failure {

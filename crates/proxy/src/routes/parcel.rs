@@ -66,6 +66,17 @@ impl Ticket {
         }
     }
 
+    /// It was on its way when the stream ended: the partner may have it, and the sender is told that nobody knows.
+    pub(crate) fn lost(self, counters: &Counters, error: StanzaError) {
+        match self.duty {
+            Duty::Settle(receipt) => {
+                counters.outbound.lose(1);
+                receipt.refuse(error);
+            }
+            Duty::Count => counters.errors.lose(1),
+        }
+    }
+
     /// A later presence took its place.
     pub(crate) fn superseded(self, counters: &Counters) {
         match self.duty {

@@ -36,13 +36,13 @@ async fn a_refusal_of_the_inside_comes_back_as_one_error() {
 }
 
 /// A relay between two organisations whose connections can be cut.
-struct Relay {
-    port: u16,
+pub(crate) struct Relay {
+    pub(crate) port: u16,
     cut: watch::Sender<u32>,
 }
 
 impl Relay {
-    async fn to(target: std::net::SocketAddr) -> Self {
+    pub(crate) async fn to(target: std::net::SocketAddr) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let port = listener.local_addr().unwrap().port();
         let (cut, watched) = watch::channel(0);
@@ -62,7 +62,7 @@ impl Relay {
         Self { port, cut }
     }
 
-    fn cut(&self) {
+    pub(crate) fn cut(&self) {
         self.cut.send_modify(|count| *count += 1);
     }
 }

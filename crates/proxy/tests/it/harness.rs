@@ -150,6 +150,7 @@ impl Org {
         let (edge, inside) = link::local(2048);
         let mut config = ProxyConfig {
             listen_tls: Vec::new(),
+            stream_management: false,
             listen: vec!["127.0.0.1:0".parse().unwrap()],
             certificates: authority.map(|authority| authority.issue(name, &files)).into_iter().collect(),
             dns: DnsConfig {

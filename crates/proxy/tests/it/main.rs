@@ -4,6 +4,7 @@
 mod harness;
 
 mod abuse;
+mod acknowledgements;
 mod certificates;
 mod delivery;
 mod direct_tls;

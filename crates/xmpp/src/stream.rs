@@ -34,7 +34,7 @@ mod ack;
 mod bidi;
 mod core;
 mod passage;
-mod seed;
+pub(crate) mod seed;
 
 pub use dialback::{DialbackError, DialbackVerdict, Secret, VerifyRequest};
 pub use error::{Condition, StreamError};

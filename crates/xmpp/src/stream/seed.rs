@@ -4,17 +4,17 @@ use lexicon::StreamId;
 use sha2::{Digest, Sha256};
 
 /// The ids of one connection's streams: each header gets a new one.
-pub(super) struct StreamIds {
+pub(crate) struct StreamIds {
     seed: [u8; 32],
     made: u64,
 }
 
 impl StreamIds {
-    pub(super) fn new(seed: [u8; 32]) -> Self {
+    pub(crate) fn new(seed: [u8; 32]) -> Self {
         Self { seed, made: 0 }
     }
 
-    pub(super) fn next(&mut self) -> StreamId {
+    pub(crate) fn next(&mut self) -> StreamId {
         let digest = Sha256::new().chain_update(self.seed).chain_update(self.made.to_be_bytes()).finalize();
         self.made += 1;
         let mut id = [0; 16];

@@ -1,5 +1,6 @@
 //! Claims about whole machines, from outside the crate.
 
+mod component;
 mod corpora;
 mod pair;
 mod script;

@@ -9,7 +9,11 @@ use crate::xml::{AttributeRef, ElementRef, NodeRef, ns};
 impl XmlWriter {
     /// A copy of `element`, of any level, declared so that it means the same here.
     pub fn element(&mut self, element: ElementRef<'_>) -> &mut Self {
-        self.start(element.name(), element.namespace());
+        self.start(element.name(), element.namespace()).attributes_of(element).nodes_of(element).end()
+    }
+
+    /// The attributes of `element` on the start tag just opened.
+    fn attributes_of(&mut self, element: ElementRef<'_>) -> &mut Self {
         let mut prefixes = 0;
         for attribute in element.attributes() {
             match attribute.namespace() {
@@ -23,7 +27,23 @@ impl XmlWriter {
                 }
             };
         }
-        self.nodes_of(element).end()
+        self
+    }
+
+    /// A copy of `element` in which its namespace `from` is `to`, and so of its descendants down to the first element of
+    /// another namespace, whose payload stays as it is.
+    pub fn renamed(&mut self, element: ElementRef<'_>, from: &str, to: &str) -> &mut Self {
+        if element.namespace() != from {
+            return self.element(element);
+        }
+        self.start(element.name(), to).attributes_of(element);
+        for node in element.nodes() {
+            match node {
+                NodeRef::Element(child) => self.renamed(child, from, to),
+                NodeRef::Text(text) => self.text(&text),
+            };
+        }
+        self.end()
     }
 
     /// A copy of everything between the tags of `element`, with the bytes received where that is possible.

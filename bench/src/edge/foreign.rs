@@ -124,9 +124,8 @@ s2s_cafile: "{root}"
 s2s_use_starttls: optional
 s2s_protocol_options: [no_sslv3, no_tlsv1, no_tlsv1_1]
 s2s_tls_compression: false
-s2s_zlib: false
 s2s_queue_type: ram
-disable_sasl_mechanisms: []
+
 listen:
   - port: {s2s}
     ip: "127.0.0.1"

@@ -11,6 +11,7 @@
 //! enabled partner, except for a probe that an administrator has asked for.
 
 mod admission;
+mod dial;
 mod edge;
 mod failure;
 mod inbound;

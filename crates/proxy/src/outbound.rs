@@ -2,16 +2,15 @@
 
 use std::{
     collections::{BTreeMap, VecDeque},
-    net::SocketAddr,
     sync::Arc,
     time::{Duration, Instant},
 };
 
 use lexicon::{Direction, DomainPair, report};
-use net::{clock, dial::dial, dns::Kind};
+use net::clock;
 use tokio::{
     sync::{Notify, mpsc},
-    time::{sleep, timeout},
+    time::sleep,
 };
 use xmpp::{
     route::RouteFailure,
@@ -20,9 +19,10 @@ use xmpp::{
 
 use crate::{
     admission::StreamPlace,
+    dial,
     edge::{Edge, WRITE_BYTES_MAX},
     failure,
-    pump::{Connected, Pump},
+    pump::Pump,
     reports::{End, Seen, Story},
     routes::{
         lane::Lane,
@@ -72,38 +72,6 @@ pub(crate) enum Event {
     Closed(Option<RouteFailure>),
 }
 
-/// Connects to the server of the remote domain, with TLS at once where its record says so (XEP-0368 §3).
-pub(crate) async fn connect(
-    edge: &Edge,
-    pair: &DomainPair,
-    story: &mut Story,
-) -> Result<(Connected, SocketAddr), RouteFailure> {
-    let limit = edge.limits().establishment_timeout;
-    let begun = Instant::now();
-    let partner = story.partner(edge, &pair.remote);
-    let found = timeout(limit, edge.locate(&pair.remote, partner.as_deref())).await;
-    let via = partner.and_then(|partner| partner.proxy_fqdn.as_ref().map(ToString::to_string));
-    story.found(via, found.as_ref().ok().map(|found| found.as_deref()));
-    let found = found.map_err(|_| RouteFailure::Unresolved("no answer in time".to_owned()))?;
-    let endpoints = found.map_err(|error| failure::of_dns(&error))?;
-    let addresses: Vec<_> = endpoints.iter().map(|endpoint| endpoint.address).collect();
-    let dialled = dial(&addresses, limit.saturating_sub(begun.elapsed())).await;
-    story.dialled(dialled.as_ref().map(|(_, peer)| *peer));
-    let (socket, peer) = dialled.map_err(|error| failure::of_dial(&error))?;
-    if !endpoints.iter().any(|endpoint| endpoint.address == peer && endpoint.kind == Kind::DirectTls) {
-        return Ok((Connected::Plain(socket), peer));
-    }
-    let tls = edge.tls.load_full();
-    let handshake = tls.connect_direct(socket, &pair.local, &pair.remote);
-    let failure = match timeout(limit.saturating_sub(begun.elapsed()), handshake).await {
-        Ok(Ok(secured)) => return Ok((Connected::Secured(Box::new(secured)), peer)),
-        Ok(Err(error)) => StreamFailure::TlsHandshake(error.to_string().into()),
-        Err(_) => StreamFailure::Timeout(stream::Stage::Tls),
-    };
-    story.broke(&failure);
-    Err(failure.into())
-}
-
 /// Makes the connection and serves it to its end.
 pub(crate) async fn run(edge: Arc<Edge>, attempt: Attempt) {
     let Attempt { connection, pair, lane, sasl, place, additions, ready, news } = attempt;
@@ -111,7 +79,7 @@ pub(crate) async fn run(edge: Arc<Edge>, attempt: Attempt) {
     let mut stopping = edge.stopping.clone();
     let mut story = Story::outbound(pair.clone(), report::Purpose::Stanzas);
     let connected = tokio::select! {
-        connected = connect(&edge, &pair, &mut story) => connected,
+        connected = dial::connect(&edge, &pair, &mut story) => connected,
         _ = stopping.wait_for(|stop| *stop) => Err(StreamFailure::Refused(Refusal::Shutdown).into()),
     };
     let (socket, peer) = match connected {

@@ -17,8 +17,8 @@ use tokio::{sync::watch, task::JoinHandle};
 use xmpp::stream::{self, Extensions, Input, Outbound, OutboundConfig, Output, Refusal};
 
 use crate::{
+    dial,
     edge::Edge,
-    outbound,
     pump::Pump,
     reports::{End, Seen, Story},
 };
@@ -103,7 +103,7 @@ async fn run(
     story: &mut Story,
     tell: &watch::Sender<Option<Report>>,
 ) -> Report {
-    let connected = outbound::connect(edge, pair, story).await;
+    let connected = dial::connect(edge, pair, story).await;
     let Ok((socket, peer)) = connected else { return story.without_stream(edge) };
     tell.send_replace(Some(story.so_far(edge)));
     let now = clock::now();

@@ -20,8 +20,8 @@ use xmpp::{
 };
 
 use crate::{
+    dial,
     edge::Edge,
-    outbound,
     pump::{Connected, Pump},
     reports::{End, Seen, Story},
 };
@@ -54,7 +54,7 @@ async fn ask(edge: &Arc<Edge>, request: VerifyRequest) -> Result<DialbackVerdict
     let budget = edge.admission.verifications(&partner.primary_domain);
     let place = budget.acquire_owned().await.map_err(|_| StreamFailure::PeerClosed(Stage::Verify))?;
     let mut story = Story::outbound(pair.clone(), report::Purpose::Verification);
-    match outbound::connect(edge, &pair, &mut story).await {
+    match dial::connect(edge, &pair, &mut story).await {
         Ok((stream, _)) => converse(edge, request, stream, (place, story)).await,
         Err(failure) => {
             edge.events.report(story.without_stream(edge));

@@ -148,7 +148,7 @@ async fn send(link: &Link, messages: usize, together: usize) -> Result<(), Failu
 
 fn done(outcome: Settled) -> Result<(), Failure> {
     match outcome {
-        Settled::Done => Ok(()),
-        Settled::Refused(error) => Err(format!("a message was refused: {error:?}").into()),
+        Settled::Written | Settled::Done => Ok(()),
+        Settled::Refused(error) | Settled::Unknown(error) => Err(format!("a message was refused: {error:?}").into()),
     }
 }

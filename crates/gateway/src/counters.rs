@@ -1,4 +1,5 @@
-//! What went through, counted so that it balances: in = delivered + answered + dropped by reason + queued.
+//! What went through, counted so that it balances: in = delivered + answered + dropped by reason +
+//! queued + delivery_unknown.
 //!
 //! A stanza or request counts as in when it is taken up, and once more when it ends; what is between the two is queued.
 //! Reasons are fixed words, never anything that came from outside.
@@ -24,6 +25,8 @@ pub struct Ledger {
     pub answered: u64,
     /// Met with silence, by reason.
     pub dropped: BTreeMap<&'static str, u64>,
+    /// Accepted by a stream that broke before the other side acknowledged it: it may have arrived.
+    pub delivery_unknown: u64,
     /// Not ended yet.
     pub queued: u64,
 }
@@ -31,7 +34,8 @@ pub struct Ledger {
 impl Ledger {
     /// Whether the sum is right.
     pub fn is_balanced(&self) -> bool {
-        self.received == self.delivered + self.answered + self.dropped.values().sum::<u64>() + self.queued
+        let dropped: u64 = self.dropped.values().sum();
+        self.received == self.delivered + self.answered + dropped + self.delivery_unknown + self.queued
     }
 }
 
@@ -96,6 +100,7 @@ pub(crate) struct Way {
     received: AtomicU64,
     delivered: AtomicU64,
     answered: AtomicU64,
+    unknown: AtomicU64,
     dropped: Reasons,
 }
 
@@ -112,6 +117,11 @@ impl Way {
         self.answered.fetch_add(1, Ordering::Relaxed);
     }
 
+    /// It may have arrived or not.
+    pub(crate) fn lost(&self) {
+        self.unknown.fetch_add(1, Ordering::Relaxed);
+    }
+
     pub(crate) fn dropped(&self, reason: &'static str) {
         self.dropped.add(reason);
     }
@@ -119,10 +129,11 @@ impl Way {
     /// Ended ones are read before those taken up, so that `queued` is never below zero.
     fn ledger(&self) -> Ledger {
         let dropped = self.dropped.read();
-        let (delivered, answered) = (self.delivered.load(Ordering::Acquire), self.answered.load(Ordering::Acquire));
+        let ended = [&self.delivered, &self.answered, &self.unknown].map(|count| count.load(Ordering::Acquire));
         let received = self.received.load(Ordering::Acquire);
-        let ended = delivered + answered + dropped.values().sum::<u64>();
-        Ledger { received, delivered, answered, dropped, queued: received.saturating_sub(ended) }
+        let queued = received.saturating_sub(ended.iter().sum::<u64>() + dropped.values().sum::<u64>());
+        let [delivered, answered, delivery_unknown] = ended;
+        Ledger { received, delivered, answered, dropped, delivery_unknown, queued }
     }
 }
 

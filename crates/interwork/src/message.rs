@@ -20,7 +20,7 @@ mod xmpp_side;
 mod tests;
 
 pub use read::{CORRECTION, Reading, Silence, Text, read};
-pub use sip_side::{BODY_BYTES_MAX, Ids, PAGE_BYTES_MAX, Path, Target, failure_notice, requests};
+pub use sip_side::{BODY_BYTES_MAX, Ids, PAGE_BYTES_MAX, Path, Target, doubt_notice, failure_notice, requests};
 pub use split::{PARTS_MAX, split};
 pub use xmpp_side::{ACCEPT, Addresses, BodyError, stanza, text_of};
 

@@ -114,6 +114,7 @@ impl Live {
                 ("delivered", way.delivered),
                 ("answered", way.answered),
                 ("queued", way.queued),
+                ("delivery_unknown", way.delivery_unknown),
             ];
             insert(&mut ledger, name, &counts, &way.dropped);
         }

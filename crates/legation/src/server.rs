@@ -101,9 +101,7 @@ async fn start_roles(config: Config, store: &Store) -> Result<Running, StartErro
         listen_tls: config.xmpp.listen_tls.clone(),
         certificates: config.xmpp.certificates.clone(),
         dns: config.dns.clone(),
-        // Off while a link settles once only: with it a SIP sender would wait for the partner's acknowledgement, where 202
-        // is due as soon as the stanza is written (RFC 3428 §7).
-        stream_management: false,
+        extensions: proxy::Extensions::ALL,
     };
     let mut proxy = proxy::start(edge, snapshots.clone(), edge_end).await?;
     let attempts = Arc::<Attempts>::default();

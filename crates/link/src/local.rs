@@ -51,7 +51,7 @@ pub struct Port {
 }
 
 impl Port {
-    /// How many stanzas were sent and not yet reported by [`Self::settlement`].
+    /// How many stanzas were sent whose end was not yet reported by [`Self::settlement`].
     pub fn unsettled(&self) -> usize {
         self.unsettled
     }
@@ -84,18 +84,23 @@ impl Port {
         drop(self.outbox.reserve().await);
     }
 
-    /// The next stanza that ended. Waits for ever when nothing is unsettled. Cancel safe.
+    /// The next news of stanzas that were sent. Waits for ever when nothing is unsettled. Cancel safe.
     pub async fn settlement(&mut self) -> Settlement {
         let settlement = self.tally.next().await;
-        self.unsettled -= 1;
-        settlement
+        self.count(settlement)
     }
 
-    /// The next stanza that ended, if one has.
+    /// The next news of stanzas that were sent, if there is any.
     pub fn try_settlement(&mut self) -> Option<Settlement> {
         let settlement = self.tally.take()?;
-        self.unsettled -= 1;
-        Some(settlement)
+        Some(self.count(settlement))
+    }
+
+    fn count(&mut self, settlement: Settlement) -> Settlement {
+        if settlement.outcome.is_end() {
+            self.unsettled -= settlement.stanzas.len();
+        }
+        settlement
     }
 }
 

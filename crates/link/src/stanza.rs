@@ -1,12 +1,14 @@
 //! What carries stanzas: the envelope, its receipts, and how each stanza is settled.
 //!
-//! The sender owns every stanza until it is [`Settled`] or its deadline has passed; `Done` means delivered or answered,
-//! not merely queued. Each stanza of an envelope has one [`Receipt`], and a receipt settles exactly once: one that is
-//! dropped settles as refused, so that no path through the receiver can lose a stanza silently.
+//! The sender owns every stanza until it has ended; `Done` means delivered or answered, not merely queued. Between the two
+//! there may be one step, `Written`: beyond recall, while the partner's acknowledgement is awaited. Each stanza of an
+//! envelope ends exactly once: a [`Receipt`] that is dropped settles as refused, so that no path through the receiver can
+//! lose a stanza silently. Stanzas that fare alike are settled together.
 
 use std::{
     collections::VecDeque,
     fmt,
+    ops::Range,
     sync::{Arc, Mutex, PoisonError},
     time::Instant,
 };
@@ -35,23 +37,36 @@ pub struct Envelope {
     pub receipts: Receipts,
 }
 
-/// How a stanza ended for its sender.
+/// How far stanzas have come for their sender: at most once `Written`, then exactly one of the ends.
 #[derive(Clone, Debug)]
 pub enum Settled {
-    /// Delivered, answered, or dropped and counted where a standard demands silence.
+    /// Beyond recall: written to an authorised stream whose peer acknowledges what it takes over. The end follows; who
+    /// need not know more than that a stanza has left may answer now.
+    Written,
+    /// The end: delivered, answered, or dropped and counted where a standard demands silence.
     Done,
-    /// Not delivered; the sender answers with this error where the stanza may be answered.
+    /// The end: not delivered; the sender answers with this error where the stanza may be answered.
     Refused(Box<StanzaError>),
+    /// The end: on its way when the stream broke, never acknowledged. It may have been delivered, so nobody sends it
+    /// again; the sender is told by this error where the stanza may be answered, and counts it as `delivery_unknown`.
+    Unknown(Box<StanzaError>),
 }
 
-/// The end of one stanza, as its sender learns it.
+impl Settled {
+    /// Whether nothing follows.
+    pub fn is_end(&self) -> bool {
+        !matches!(self, Self::Written)
+    }
+}
+
+/// News of some stanzas of an envelope, for their sender.
 #[derive(Debug)]
 pub struct Settlement {
-    /// The envelope that carried it.
+    /// The envelope that carried them.
     pub envelope: EnvelopeId,
-    /// Its place in the envelope's batch.
-    pub index: usize,
-    /// How it ended.
+    /// Their places in the envelope's batch.
+    pub stanzas: Range<usize>,
+    /// What became of all of them.
     pub outcome: Settled,
 }
 
@@ -75,7 +90,7 @@ impl fmt::Display for SendError {
 
 impl std::error::Error for SendError {}
 
-/// The settlements of one port that wait for its owner. Their number is bounded by the credit that was given.
+/// The settlements of one port that wait for its owner: at most two for each stanza that it was given credit for.
 #[derive(Debug, Default)]
 pub(crate) struct Tally {
     settled: Mutex<VecDeque<Settlement>>,
@@ -106,23 +121,21 @@ impl Tally {
 
 /// The receipts of one envelope, handed out in the order of its stanzas.
 #[derive(Debug)]
-pub struct Receipts {
-    tally: Arc<Tally>,
-    envelope: EnvelopeId,
-    next: usize,
-    end: usize,
-}
+pub struct Receipts(Receipt);
 
 impl Receipts {
     pub(crate) fn new(tally: &Arc<Tally>, envelope: EnvelopeId, count: usize) -> Self {
-        Self { tally: Arc::clone(tally), envelope, next: 0, end: count }
+        Self(Receipt { tally: Arc::clone(tally), envelope, stanzas: 0..count })
     }
 
     /// Settles all that are left alike.
     pub fn settle_all(self, outcome: &Settled) {
-        for receipt in self {
-            receipt.settle(outcome.clone());
-        }
+        self.0.settle(outcome.clone());
+    }
+
+    /// One receipt for all that are left.
+    pub fn whole(self) -> Receipt {
+        self.0
     }
 }
 
@@ -130,63 +143,87 @@ impl Iterator for Receipts {
     type Item = Receipt;
 
     fn next(&mut self) -> Option<Receipt> {
-        if self.next == self.end {
-            return None;
-        }
-        let index = self.next;
-        self.next += 1;
-        Some(Receipt { tally: Some(Arc::clone(&self.tally)), envelope: self.envelope, index })
+        (self.0.count() > 0).then(|| self.0.split_off_first(1))
     }
 
     fn size_hint(&self) -> (usize, Option<usize>) {
-        (self.end - self.next, Some(self.end - self.next))
+        (self.0.count(), Some(self.0.count()))
     }
 }
 
 impl ExactSizeIterator for Receipts {}
 
-impl Drop for Receipts {
-    fn drop(&mut self) {
-        while self.next().is_some() {}
-    }
-}
-
-/// The duty to settle one stanza. Dropped unsettled, it settles as refused with `internal-server-error`.
+/// The duty to settle one stanza, or several in a row alike. Dropped unsettled, it settles as refused with
+/// `internal-server-error`.
 #[derive(Debug)]
 pub struct Receipt {
-    tally: Option<Arc<Tally>>,
+    tally: Arc<Tally>,
     envelope: EnvelopeId,
-    index: usize,
+    /// Empty once settled.
+    stanzas: Range<usize>,
 }
 
 impl Receipt {
-    /// Ends the stanza for its sender.
-    pub fn settle(mut self, outcome: Settled) {
-        self.push(outcome);
+    /// For how many stanzas it stands.
+    pub fn count(&self) -> usize {
+        self.stanzas.len()
     }
 
-    /// Ends the stanza as delivered or answered.
+    /// Parts the receipt of the first `count` stanzas from the rest.
+    ///
+    /// # Panics
+    /// When there are fewer.
+    pub fn split_off_first(&mut self, count: usize) -> Self {
+        assert!(count <= self.count(), "{count} of {} stanzas", self.count());
+        let at = self.stanzas.start + count;
+        let first = self.stanzas.start..at;
+        self.stanzas.start = at;
+        Self { tally: Arc::clone(&self.tally), envelope: self.envelope, stanzas: first }
+    }
+
+    /// Tells that the stanzas are beyond recall; to be called once at most.
+    pub fn written(&self) {
+        self.push(self.stanzas.clone(), Settled::Written);
+    }
+
+    /// Ends the stanzas for their sender.
+    ///
+    /// # Panics
+    /// When the outcome is no end.
+    pub fn settle(mut self, outcome: Settled) {
+        assert!(outcome.is_end(), "a receipt ends with an end");
+        let stanzas = std::mem::take(&mut self.stanzas);
+        self.push(stanzas, outcome);
+    }
+
+    /// Ends the stanzas as delivered or answered.
     pub fn done(self) {
         self.settle(Settled::Done);
     }
 
-    /// Ends the stanza as not delivered.
+    /// Ends the stanzas as not delivered.
     pub fn refuse(self, error: StanzaError) {
         self.settle(Settled::Refused(Box::new(error)));
     }
 
-    fn push(&mut self, outcome: Settled) {
-        if let Some(tally) = self.tally.take() {
-            tally.push(Settlement { envelope: self.envelope, index: self.index, outcome });
+    /// Ends the stanzas as perhaps delivered.
+    pub fn unknown(self, error: StanzaError) {
+        self.settle(Settled::Unknown(Box::new(error)));
+    }
+
+    fn push(&self, stanzas: Range<usize>, outcome: Settled) {
+        if !stanzas.is_empty() {
+            self.tally.push(Settlement { envelope: self.envelope, stanzas, outcome });
         }
     }
 }
 
 impl Drop for Receipt {
     fn drop(&mut self) {
-        if self.tally.is_some() {
+        if !self.stanzas.is_empty() {
             let lost = StanzaError::new(Condition::InternalServerError).with_text("The gateway lost this stanza");
-            self.push(Settled::Refused(Box::new(lost)));
+            let stanzas = std::mem::take(&mut self.stanzas);
+            self.push(stanzas, Settled::Refused(Box::new(lost)));
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use std::{
     collections::BTreeMap,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError, atomic::AtomicU64},
     time::{Duration, Instant},
 };
 
@@ -55,6 +55,8 @@ pub(crate) struct Edge {
     probes: Mutex<BTreeMap<DomainPair, Arc<Partner>>>,
     /// Where reports go.
     pub(crate) events: Events,
+    /// Bytes that wait in lanes.
+    pub(crate) lane_bytes: Arc<AtomicU64>,
     /// True once the proxy stops.
     pub(crate) stopping: watch::Receiver<bool>,
     /// Every task holds the edge, so its channel closes when the last task has ended.
@@ -84,6 +86,7 @@ impl Edge {
             last_methods: Mutex::default(),
             probes: Mutex::default(),
             events,
+            lane_bytes: Arc::default(),
             stopping,
             _alive: alive,
         }
@@ -99,8 +102,7 @@ impl Edge {
         limits_of(self.snapshot().settings())
     }
 
-    /// What streams speak beyond the basics; nothing unless said here. Stanzas go one way: routes know only streams that
-    /// were opened by them.
+    /// What streams speak beyond the basics; nothing unless said here.
     pub(crate) fn speaking(self, extensions: Extensions) -> Self {
         Self { extensions, ..self }
     }

@@ -40,9 +40,9 @@ pub(crate) fn answer(failure: &RouteFailure, pair: &DomainPair) -> StanzaError {
 /// What the sender of a stanza is told that was on its way when the stream ended for this reason: the partner may have
 /// it. Whatever the reason, it is for the sender to decide whether to send it again.
 pub(crate) fn unknown(failure: &RouteFailure, pair: &DomainPair) -> StanzaError {
-    let text = answer(failure, pair).text;
-    let error = StanzaError::new(Condition::RemoteServerTimeout);
-    StanzaError { text, ..error }
+    let why =
+        answer(failure, pair).text.unwrap_or_else(|| format!("The connection to the server of {} ended.", pair.remote));
+    StanzaError::new(Condition::RemoteServerTimeout).with_text(format!("{why} It is not known whether this arrived."))
 }
 
 /// Policy's answer to stanzas of a pair that may not be served.

@@ -3,7 +3,7 @@
 //! * [`listener`](self) accepts connections; each one has a task that drives an `xmpp::stream` machine through a pump.
 //! * Stanzas of an authorised pair go over the link; a refusal comes back as the one error to the partner.
 //! * Stanzas from the inside go to the route of their pair: a queue, a back-off, and a stream that is made when needed.
-//!   They are settled when they were written to an authorised stream.
+//!   They are settled when they were written to an authorised stream, or acknowledged where the partner can do that.
 //! * Dialback keys are verified on connections of their own.
 //! * Policy is asked whenever a pair is judged, and again for every live stream when a newer snapshot is published.
 //!
@@ -11,10 +11,13 @@
 //! enabled partner, except for a probe that an administrator has asked for.
 
 mod admission;
+mod carrier;
+mod connection;
 mod dial;
 mod edge;
 mod failure;
 mod inbound;
+mod inside;
 mod ledger;
 mod listener;
 mod outbound;
@@ -50,13 +53,15 @@ use tokio::{
 pub use ledger::{Column, Ledger};
 pub use probe::Probe;
 pub use status::StreamStatus;
+pub use xmpp::stream::Extensions;
 
-use xmpp::stream::Extensions;
+use crate::{connection::Ways, edge::Edge, ledger::Counters, routes::Ears, status::Streams};
 
-use crate::{edge::Edge, ledger::Counters, status::Streams};
-
-/// What inbound streams have told the routes and these have not heard yet.
+/// What came in and the routes have not heard of yet.
 const TO_ROUTES_MAX: usize = 1024;
+
+/// News of connections on their way to the routes.
+const NEWS_MAX: usize = 256;
 
 /// How long a stop waits for streams to close in order.
 const STOP_TIMEOUT: Duration = Duration::from_secs(8);
@@ -72,9 +77,9 @@ pub struct ProxyConfig {
     pub certificates: Vec<CertificateFiles>,
     /// Name servers and static overrides.
     pub dns: DnsConfig,
-    /// Whether stanzas are acknowledged with partners that can (XEP-0198): then one that left is not settled before the
-    /// partner has taken responsibility for it.
-    pub stream_management: bool,
+    /// What is spoken with partners that can: stanzas both ways on a connection (XEP-0288), and acknowledgements (XEP-0198),
+    /// with which a stanza that left does not end before the partner has taken responsibility for it.
+    pub extensions: Extensions,
 }
 
 /// Why a proxy does not start. Each text is a sentence for the operator.
@@ -109,15 +114,15 @@ pub async fn start(config: ProxyConfig, mut snapshots: Snapshots, link: LinkEnd)
     let (stop, stopping) = watch::channel(false);
     let (alive, ended) = mpsc::channel(1);
     let (events, reports) = events();
-    let extensions = Extensions { bidi: false, stream_management: config.stream_management };
     let edge = Edge::new(tls, resolver, snapshots, first, stopping, alive, events.clone());
-    let edge = Arc::new(edge.speaking(extensions));
+    let edge = Arc::new(edge.speaking(config.extensions));
     let LinkEnd { link, inbox } = link;
-    let (to_routes, heard) = mpsc::channel(TO_ROUTES_MAX);
-    tokio::spawn(routes::run(Arc::clone(&edge), inbox, heard));
+    let ((to_routes, heard), (tell, news)) = (mpsc::channel(TO_ROUTES_MAX), mpsc::channel(NEWS_MAX));
+    let ways = Ways { link, to_routes, news: tell };
+    tokio::spawn(routes::run(Arc::clone(&edge), Ears { inbox, to_routes: heard, news }, ways.clone()));
     let listeners = listeners.into_iter().map(|listener| (listener, Kind::Starttls));
     for listener in listeners.chain(listeners_tls.into_iter().map(|listener| (listener, Kind::DirectTls))) {
-        tokio::spawn(listener::run(Arc::clone(&edge), listener, link.clone(), to_routes.clone()));
+        tokio::spawn(listener::run(Arc::clone(&edge), listener, ways.clone()));
     }
     let monitor = Monitor {
         counters: Arc::clone(&edge.counters),

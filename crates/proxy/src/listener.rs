@@ -2,26 +2,16 @@
 
 use std::{io, sync::Arc, time::Duration};
 
-use link::Link;
 use net::dns::Kind;
-use tokio::{net::TcpListener, sync::mpsc, time::sleep};
+use tokio::{net::TcpListener, time::sleep};
 
-use crate::{
-    admission::Crowded,
-    edge::Edge,
-    inbound::{self, ToRoute},
-};
+use crate::{admission::Crowded, connection::Ways, edge::Edge, inbound};
 
 /// After a failure to accept (out of descriptors, most often).
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
 /// Accepts until the proxy stops; `kind` says how TLS begins on this listener.
-pub(crate) async fn run(
-    edge: Arc<Edge>,
-    (listener, kind): (TcpListener, Kind),
-    link: Link,
-    routes: mpsc::Sender<ToRoute>,
-) {
+pub(crate) async fn run(edge: Arc<Edge>, (listener, kind): (TcpListener, Kind), ways: Ways) {
     let mut stopping = edge.stopping.clone();
     loop {
         let accepted = tokio::select! {
@@ -43,8 +33,7 @@ pub(crate) async fn run(
         let admitted = edge.admission.half_open(peer.ip(), settings.half_open_limit, settings.half_open_per_address);
         match admitted {
             Ok(half_open) => {
-                let (edge, link, routes) = (Arc::clone(&edge), link.clone(), routes.clone());
-                tokio::spawn(inbound::run(edge, (socket, peer), kind, half_open, link, routes));
+                tokio::spawn(inbound::run(Arc::clone(&edge), (socket, peer), kind, half_open, ways.clone()));
             }
             // Dropped without a word: an answer would cost what the limit is there to save.
             Err(crowded) => {

@@ -20,11 +20,11 @@ impl Progress {
         self.first + self.batches.len() as u64 - 1
     }
 
-    /// One stanza of the batch with this number is settled.
-    pub(crate) fn settle(&mut self, number: u64) {
+    /// So many stanzas of the batch with this number are settled.
+    pub(crate) fn settle(&mut self, number: u64, stanzas: usize) {
         let place = number.checked_sub(self.first).and_then(|place| usize::try_from(place).ok());
         let Some((_, left)) = place.and_then(|place| self.batches.get_mut(place)) else { return };
-        *left = left.saturating_sub(1);
+        *left = left.saturating_sub(stanzas);
         while let Some((stanzas, _)) = self.batches.pop_front_if(|(_, left)| *left == 0) {
             self.first += 1;
             self.settled += stanzas;
@@ -45,16 +45,16 @@ mod tests {
     fn what_is_settled_counts_when_everything_before_it_is() {
         let mut progress = Progress::default();
         let (one, two, three) = (progress.begin(1), progress.begin(2), progress.begin(1));
-        progress.settle(two);
-        progress.settle(three);
+        progress.settle(two, 1);
+        progress.settle(three, 1);
         assert_eq!(progress.take(), 0);
-        progress.settle(one);
+        progress.settle(one, 1);
         assert_eq!((progress.take(), progress.take()), (1, 0));
-        progress.settle(two);
+        progress.settle(two, 1);
         assert_eq!(progress.take(), 3);
         let four = progress.begin(1);
-        progress.settle(one);
-        progress.settle(four);
+        progress.settle(one, 1);
+        progress.settle(four, 1);
         assert_eq!(progress.take(), 1);
     }
 }

@@ -25,7 +25,7 @@ use tokio::{
     net::TcpStream,
     time::{Sleep, sleep, sleep_until, timeout},
 };
-use xmpp::stream::{Inbound, Input, Outbound};
+use xmpp::stream::{Inbound, Input, Outbound, Output, StreamFacts};
 
 use crate::edge::CLOSE_TIMEOUT;
 
@@ -38,17 +38,27 @@ const STALL_MAX: Duration = Duration::from_secs(60);
 /// What both stream machines have in common.
 pub(crate) trait Machine {
     fn handle(&mut self, now: Now, input: Input<'_>);
+    fn poll(&mut self) -> Option<Output>;
     fn drain(&mut self, into: &mut Vec<Bytes>);
     fn deadline(&self) -> Option<Instant>;
+    fn facts(&self) -> &StreamFacts;
     /// How many bytes may be read from the socket now.
     fn read_bytes_max(&self) -> usize;
+    /// How many bytes of stanzas it would take now.
+    fn send_room(&self) -> usize;
+    /// Stanzas sent that the peer has not acknowledged; none if nothing is acknowledged.
+    fn unacked(&self) -> Option<u64>;
 }
 
 macro_rules! machine {
-    ($name:ident, $read:expr) => {
+    ($name:ident, read: $read:expr, send: $send:expr) => {
         impl Machine for $name {
             fn handle(&mut self, now: Now, input: Input<'_>) {
                 $name::handle(self, now, input);
+            }
+
+            fn poll(&mut self) -> Option<Output> {
+                $name::poll(self)
             }
 
             fn drain(&mut self, into: &mut Vec<Bytes>) {
@@ -59,16 +69,29 @@ macro_rules! machine {
                 $name::deadline(self)
             }
 
+            fn facts(&self) -> &StreamFacts {
+                $name::facts(self)
+            }
+
             fn read_bytes_max(&self) -> usize {
                 let limit: fn(&$name) -> usize = $read;
                 limit(self).min(READ_BYTES_MAX)
+            }
+
+            fn send_room(&self) -> usize {
+                let room: fn(&$name) -> usize = $send;
+                room(self)
+            }
+
+            fn unacked(&self) -> Option<u64> {
+                $name::unacked(self)
             }
         }
     };
 }
 
-machine!(Inbound, |machine| machine.room());
-machine!(Outbound, |_| READ_BYTES_MAX);
+machine!(Inbound, read: Inbound::room, send: Inbound::send_room);
+machine!(Outbound, read: |_| READ_BYTES_MAX, send: Outbound::room);
 
 /// A machine with its socket.
 pub(crate) struct Pump<M> {
@@ -86,6 +109,15 @@ pub(crate) struct Pump<M> {
     timer: Pin<Box<Sleep>>,
     /// Runs while bytes wait.
     stall: Option<Pin<Box<Sleep>>>,
+}
+
+/// What had been handed to a connection when it ended.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) struct Handed {
+    /// Bytes; what lies behind them never left.
+    pub(crate) bytes: u64,
+    /// That was everything, and it has left.
+    pub(crate) all: bool,
 }
 
 /// A connection at its start.
@@ -176,6 +208,12 @@ impl<M: Machine> Pump<M> {
         self.flushed
     }
 
+    /// What was handed over so far, where nothing more will be; else all that still waits counts as handed over too.
+    pub(crate) fn handed(&self) -> Handed {
+        let waiting = if matches!(self.socket, Socket::Gone) { 0 } else { self.output.len() as u64 };
+        Handed { bytes: self.output.written() + waiting, all: false }
+    }
+
     /// Waits until something happened: the machine was fed, or bytes have left. Take the outputs, then call again.
     pub(crate) async fn step(&mut self, may_read: bool) {
         self.collect();
@@ -202,11 +240,10 @@ impl<M: Machine> Pump<M> {
 
     /// Writes what is left, closes, and reads on for a moment: closing with unread bytes would reset the connection and
     /// take our last words from the peer.
-    /// Whether everything was written.
-    pub(crate) async fn finish(mut self) -> bool {
+    pub(crate) async fn finish(mut self) -> Handed {
         self.collect();
         let _ = timeout(CLOSE_TIMEOUT, poll_fn(|cx| self.poll_finish(cx))).await;
-        let written = self.output.is_empty() && !self.unflushed;
+        let handed = Handed { bytes: self.output.written(), all: self.output.is_empty() && !self.unflushed };
         let mut left = LINGER_BYTES_MAX;
         let linger = poll_fn(|cx| {
             while left > 0 {
@@ -220,7 +257,7 @@ impl<M: Machine> Pump<M> {
             Poll::Ready(())
         });
         let _ = timeout(CLOSE_TIMEOUT / 5, linger).await;
-        written
+        handed
     }
 
     fn begin_handshake(&mut self) {

@@ -46,13 +46,22 @@ struct Inner {
 
 impl Streams {
     pub(crate) fn open(&self, direction: Direction, peer: SocketAddr, since: Timestamp) -> u64 {
+        let number = self.number();
+        self.open_as(number, direction, peer, since);
+        number
+    }
+
+    /// A number for a connection that is still to be made.
+    pub(crate) fn number(&self) -> u64 {
         let mut inner = self.inner();
         inner.next += 1;
-        let number = inner.next;
-        inner
-            .live
-            .insert(number, StreamStatus { number, direction, peer, since, authorised: Vec::new(), certificate: None });
-        number
+        inner.next
+    }
+
+    /// A connection that got its number before.
+    pub(crate) fn open_as(&self, number: u64, direction: Direction, peer: SocketAddr, since: Timestamp) {
+        let status = StreamStatus { number, direction, peer, since, authorised: Vec::new(), certificate: None };
+        self.inner().live.insert(number, status);
     }
 
     /// TLS is up: what the partner's server showed.

@@ -7,7 +7,7 @@
 use std::time::Instant;
 
 use interwork::message::{self, Reading};
-use lexicon::{DomainPair, Jid, JidRef};
+use lexicon::{BareJid, DomainPair, Jid, JidRef};
 use link::{Envelope, Receipt, Settled};
 use policy::contact::{
     Answer, DropReason, Inbound, IqKind, Judged, MessageKind, PresenceKind, StanzaKind as Kind, judge_inbound,
@@ -131,8 +131,12 @@ impl Shard {
         }
         self.counters.from_partners.delivered();
         receipt.done();
-        let (user, notice) = (Jid::from(to.bare().clone()), message::failure_notice(error));
-        self.deliver(Sender::Nobody, from.bare(), &user, &notice, None);
+        self.notify(from.bare(), to.bare(), &message::failure_notice(error));
+    }
+
+    /// Tells `user` what became of a message to the partner's user.
+    pub(super) fn notify(&mut self, partner: &BareJid, user: &BareJid, notice: &message::Text) {
+        self.deliver(Sender::Nobody, partner, &Jid::from(user.clone()), notice, None);
     }
 
     /// Keeps the request of a stranger to see presence, until the user is asked; nothing is answered.

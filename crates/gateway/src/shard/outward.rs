@@ -1,6 +1,7 @@
 //! MESSAGE of an internal user: to a partner's user over the link, or to another internal user directly.
 //!
-//! The answer is 202 once the stanza was written to an authorised stream (RFC 3428 §7), or the error that became of it.
+//! The answer is 202 once the stanza was written to an authorised stream (RFC 3428 §7), or the error that became of it. An
+//! error that comes after 202, because the partner never acknowledged the stanza, becomes a notice to the sender.
 //! What is undecided after [`DECISION_MAX`] is withdrawn by the deadline of its envelope and answered 480. A first message
 //! opens the contact, which is durable before the stanza leaves; further messages of the pair wait behind it.
 
@@ -59,6 +60,8 @@ struct Sent {
     /// Of its stanza.
     id: String,
     deadline: Instant,
+    /// It was answered 202.
+    accepted: bool,
 }
 
 impl Outward {
@@ -180,7 +183,7 @@ impl Shard {
         match self.port.try_send(domains, batch, deadline) {
             Ok(envelope) => {
                 self.outward.decisions.insert((deadline, envelope));
-                self.outward.sent.insert(envelope, Sent { letter, id, deadline });
+                self.outward.sent.insert(envelope, Sent { letter, id, deadline, accepted: false });
             }
             Err(SendError::Full(_)) => {
                 let answer = unavailable("Too many messages are waiting");
@@ -193,27 +196,58 @@ impl Shard {
         }
     }
 
-    /// A stanza of ours has ended on the link.
+    /// News of a stanza of ours on the link.
     pub(super) fn settlement(&mut self, settlement: Settlement) {
-        let Some(Sent { letter, id, deadline }) = self.outward.sent.remove(&settlement.envelope) else {
+        let Settlement { envelope, outcome, .. } = settlement;
+        let sent = if outcome.is_end() {
+            self.outward.sent.remove(&envelope)
+        } else {
+            return self.letter_written(envelope);
+        };
+        let Some(Sent { letter, id, deadline, accepted }) = sent else {
             // Stanzas that nobody waits for, and messages that were answered 480 before.
-            if let Settled::Refused(error) = settlement.outcome {
+            if let Settled::Refused(error) | Settled::Unknown(error) = outcome {
                 tracing::debug!(%error, "a stanza of our own was not delivered");
             }
             return;
         };
-        self.outward.decisions.remove(&(deadline, settlement.envelope));
-        match settlement.outcome {
-            Settled::Done => {
-                self.counters.from_users.delivered();
-                self.memory.accepted(id, letter.pair());
-                self.answer(&letter.incoming, Answer::new(Status::ACCEPTED), &[]);
-            }
-            Settled::Refused(error) => {
+        self.outward.decisions.remove(&(deadline, envelope));
+        match &outcome {
+            Settled::Written | Settled::Done => self.counters.from_users.delivered(),
+            Settled::Refused(_) => self.counters.from_users.answered(),
+            Settled::Unknown(_) => self.counters.from_users.lost(),
+        }
+        match outcome {
+            Settled::Written | Settled::Done if accepted => {}
+            Settled::Written | Settled::Done => self.accept_letter(id, &letter),
+            Settled::Refused(error) if accepted => self.letter_failed(&id, &letter, &message::failure_notice(&error)),
+            Settled::Unknown(error) if accepted => self.letter_failed(&id, &letter, &message::doubt_notice(&error)),
+            Settled::Refused(error) | Settled::Unknown(error) => {
                 let addressed = if letter.to.resource().is_some() { Addressed::Full } else { Addressed::Bare };
-                let answer = error::to_sip(&error, addressed, Origin::Ours);
-                self.refuse_message(&letter.incoming, answer, &[]);
+                self.answer(&letter.incoming, error::to_sip(&error, addressed, Origin::Ours), &[]);
             }
+        }
+    }
+
+    /// The stanza has left on an authorised stream: 202 is due (RFC 3428 §7), while the partner's acknowledgement is still
+    /// awaited.
+    fn letter_written(&mut self, envelope: EnvelopeId) {
+        let Some(mut sent) = self.outward.sent.remove(&envelope) else { return };
+        self.outward.decisions.remove(&(sent.deadline, envelope));
+        self.accept_letter(sent.id.clone(), &sent.letter);
+        sent.accepted = true;
+        self.outward.sent.insert(envelope, sent);
+    }
+
+    fn accept_letter(&mut self, id: String, letter: &Letter) {
+        self.memory.accepted(id, letter.pair());
+        self.answer(&letter.incoming, Answer::new(Status::ACCEPTED), &[]);
+    }
+
+    /// A message that was answered 202 did not end well: its sender is told, unless the partner has told it before.
+    fn letter_failed(&mut self, id: &str, letter: &Letter, notice: &Text) {
+        if self.memory.take_failed(id, &letter.pair()) {
+            self.notify(letter.to.bare(), &letter.from, notice);
         }
     }
 
@@ -235,7 +269,11 @@ impl Shard {
     /// The shard stops: nobody will decide any more.
     pub(super) fn give_up(&mut self) {
         self.outward.decisions.clear();
-        let sent = std::mem::take(&mut self.outward.sent).into_values().map(|sent| sent.letter);
+        let sent = std::mem::take(&mut self.outward.sent).into_values();
+        let (accepted, sent): (Vec<_>, Vec<_>) = sent.partition(|sent| sent.accepted);
+        // They were written and answered; what their partner makes of them nobody here will learn.
+        accepted.iter().for_each(|_| self.counters.from_users.lost());
+        let sent = sent.into_iter().map(|sent| sent.letter);
         let writing = std::mem::take(&mut self.outward.writing).into_values().flatten();
         for letter in sent.chain(writing).collect::<Vec<_>>() {
             self.refuse_message(&letter.incoming, unavailable("The gateway is stopping"), &[]);

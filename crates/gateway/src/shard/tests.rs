@@ -180,8 +180,8 @@ impl Bench {
 
     fn outcome(&mut self) -> Option<Result<(), Condition>> {
         self.port.try_settlement().map(|settlement| match settlement.outcome {
-            Settled::Done => Ok(()),
-            Settled::Refused(error) => Err(error.condition),
+            Settled::Written | Settled::Done => Ok(()),
+            Settled::Refused(error) | Settled::Unknown(error) => Err(error.condition),
         })
     }
 

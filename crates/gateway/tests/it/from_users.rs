@@ -216,3 +216,52 @@ async fn what_is_undecided_when_the_gateway_stops_is_answered() {
     scene.gateway.stop().await;
     assert_eq!(romeo.response().await.status.code(), 480);
 }
+
+/// RFC 3428 §7: 202 is due when the stanza has left, not when the partner acknowledges it. What the partner never
+/// acknowledged is told afterwards, once (sip-gateway.md, "MESSAGE from SIP").
+#[tokio::test]
+async fn a_message_that_left_is_accepted_and_what_became_of_it_is_told_afterwards() {
+    let mut scene = Scene::start().await;
+    let mut romeo = scene.registered("romeo").await;
+    let left = |scene: &Scene| scene.gateway.counters().from_users;
+    for (body, error) in [("one", None), ("two", Some("the link broke")), ("three", None)] {
+        romeo.begin(JULIET, body).await;
+        let receipt = scene.edge.next().await.envelope.receipts.whole();
+        assert_eq!(left(&scene).queued, 1);
+        receipt.written();
+        assert_eq!(romeo.response().await.status.code(), 202, "{body}");
+        assert_eq!(left(&scene).queued, 1, "accepted, but not at its end");
+        match error {
+            None => receipt.done(),
+            Some(text) => receipt.unknown(StanzaError::new(Condition::RemoteServerTimeout).with_text(text)),
+        }
+        if let Some(text) = error {
+            assert_eq!(romeo.hear(200).await, format!("Perhaps not delivered: {text}"));
+        }
+    }
+    scene.is_well().await;
+    let ledger = left(&scene);
+    assert_eq!((ledger.delivered, ledger.answered, ledger.delivery_unknown), (2, 0, 1));
+}
+
+/// The partner's own error for the message came first: its sender is not told a second time.
+#[tokio::test]
+async fn a_message_that_the_partner_has_bounced_is_not_bounced_again() {
+    let mut scene = Scene::start().await;
+    let mut romeo = scene.registered("romeo").await;
+    romeo.begin(JULIET, "one").await;
+    let sent = scene.edge.next().await;
+    let receipt = sent.envelope.receipts.whole();
+    receipt.written();
+    assert_eq!(romeo.response().await.status.code(), 202);
+    let id = sent.id;
+    let error = format!(
+        "<message from='juliet@fabrikam.example' to='romeo@contoso.example' id='{id}' type='error'><error type='cancel'>\
+         <item-not-found xmlns='urn:ietf:params:xml:ns:xmpp-stanzas'/></error></message>"
+    );
+    assert_eq!(scene.edge.pass(&error).await, Ok(()));
+    assert_eq!(romeo.hear(200).await, "Not delivered: there is no such address");
+    receipt.unknown(StanzaError::new(Condition::RemoteServerTimeout));
+    scene.is_well().await;
+    assert_eq!(romeo.options().await.status.code(), 200, "nothing else has come");
+}

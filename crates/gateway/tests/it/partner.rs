@@ -85,8 +85,8 @@ impl Edge {
     pub(crate) async fn outcome(&mut self) -> Result<(), StanzaError> {
         let settlement = timeout(PATIENCE, self.port.settlement()).await.expect("a stanza ends");
         match settlement.outcome {
-            Settled::Done => Ok(()),
-            Settled::Refused(error) => Err(*error),
+            Settled::Written | Settled::Done => Ok(()),
+            Settled::Refused(error) | Settled::Unknown(error) => Err(*error),
         }
     }
 

@@ -106,9 +106,18 @@ fn too_long(path: Path, room: usize) -> StanzaError {
 
 /// What the sender of an accepted MESSAGE is told when it failed afterwards.
 pub fn failure_notice(error: &StanzaError) -> Text {
+    notice("Not delivered", error)
+}
+
+/// The text for a sender whose message was accepted before and then left nobody knows where.
+pub fn doubt_notice(error: &StanzaError) -> Text {
+    notice("Perhaps not delivered", error)
+}
+
+fn notice(what: &str, error: &StanzaError) -> Text {
     let reason = error.text.as_deref().map(one_line).filter(|text| !text.is_empty());
     let reason = reason.unwrap_or_else(|| reason_of(error.condition).to_owned());
-    Text { body: format!("Not delivered: {reason}"), ..Text::default() }
+    Text { body: format!("{what}: {reason}"), ..Text::default() }
 }
 
 /// A condition in words, for an error without a text.

@@ -64,8 +64,8 @@ impl ScriptedPartner {
         let deadline = net::clock::now().instant + PATIENCE;
         port.try_send(pair(from, to)?, batch, deadline).map_err(|error| DemoError::Unexpected(error.to_string()))?;
         match port.settlement().await.outcome {
-            Settled::Done => Ok(()),
-            Settled::Refused(error) => {
+            Settled::Written | Settled::Done => Ok(()),
+            Settled::Refused(error) | Settled::Unknown(error) => {
                 let reason = error.text.unwrap_or_else(|| error.condition.as_str().to_owned());
                 Err(DemoError::Unexpected(format!("{from} cannot write to {to}: {reason}")))
             }

@@ -53,7 +53,7 @@ impl Stage {
                 listen: vec![their_port],
                 certificates: vec![authority.certificate(directory.path(), "partner", &PARTNERS)?],
                 dns: names(&[OURS], our_port)?,
-                stream_management: false,
+                extensions: proxy::Extensions::ALL,
             },
             &PARTNERS.iter().map(|name| domain(name)).collect::<Result<Vec<_>, _>>()?,
             ScriptedPartner::settings_for(domain(OURS)?, &authority.pem)?,

@@ -101,7 +101,8 @@ impl Measured {
         for (ledger, way) in
             [("gateway.from_partners", &inside.from_partners), ("gateway.from_users", &inside.from_users)]
         {
-            tell(ledger, [way.received, way.delivered, way.answered, 0], &way.dropped, way.queued);
+            let counts = [way.received, way.delivered, way.answered, way.delivery_unknown];
+            tell(ledger, counts, &way.dropped, way.queued);
         }
         registry.register("stanzas", "Stanzas and messages by what became of them", ended);
         registry.register("stanzas_queued", "Stanzas and messages on their way", queued);

@@ -44,12 +44,14 @@ async fn every_stanza_is_settled_once_with_its_own_outcome() {
     while port.unsettled() > 0 {
         let settlement = port.settlement().await;
         assert_eq!(settlement.envelope, id);
-        ended.push((settlement.index, settlement.outcome));
+        ended.push((settlement.stanzas, settlement.outcome));
     }
-    assert!(matches!(&ended[0], (1, Settled::Refused(e)) if e.condition == Condition::ServiceUnavailable));
-    assert!(matches!(&ended[1], (0, Settled::Done)));
     assert!(
-        matches!(&ended[2], (2, Settled::Refused(e)) if e.condition == Condition::InternalServerError),
+        matches!(&ended[0], (places, Settled::Refused(e)) if *places == (1..2) && e.condition == Condition::ServiceUnavailable)
+    );
+    assert!(matches!(&ended[1], (places, Settled::Done) if *places == (0..1)));
+    assert!(
+        matches!(&ended[2], (places, Settled::Refused(e)) if *places == (2..3) && e.condition == Condition::InternalServerError),
         "a receipt that was dropped refuses its stanza"
     );
 }
@@ -101,4 +103,27 @@ async fn envelopes_of_a_port_arrive_in_order() {
     for stanzas in [1, 2] {
         assert_eq!(right.inbox.receive().await.unwrap().batch.len(), stanzas);
     }
+}
+
+#[tokio::test]
+async fn stanzas_that_fare_alike_are_settled_together_and_credit_returns_with_their_end() {
+    let (left, mut right) = ends();
+    let mut port = left.link.port(3);
+    port.try_send(pair(), batch(3), deadline()).unwrap();
+    let mut receipt = right.inbox.receive().await.unwrap().receipts.whole();
+    receipt.written();
+    let written = port.settlement().await;
+    assert!(matches!(written.outcome, Settled::Written));
+    assert_eq!((written.stanzas, port.unsettled(), port.has_credit()), (0..3, 3, false));
+
+    receipt.split_off_first(2).done();
+    let done = port.settlement().await;
+    assert!(matches!(done.outcome, Settled::Done));
+    assert_eq!((done.stanzas, port.unsettled()), (0..2, 1));
+
+    receipt.unknown(StanzaError::new(Condition::RemoteServerTimeout));
+    let unknown = port.settlement().await;
+    assert!(matches!(&unknown.outcome, Settled::Unknown(e) if e.condition == Condition::RemoteServerTimeout));
+    assert_eq!((unknown.stanzas, port.unsettled()), (2..3, 0));
+    assert!(port.try_settlement().is_none(), "an end is told once");
 }

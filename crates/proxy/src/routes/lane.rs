@@ -10,6 +10,7 @@ use std::{
     time::Instant,
 };
 
+use lexicon::DomainPair;
 use tokio::sync::Notify;
 
 use super::parcel::Parcel;
@@ -17,6 +18,7 @@ use super::parcel::Parcel;
 /// The lane of one pair on one connection.
 #[derive(Debug)]
 pub(crate) struct Lane {
+    pub(crate) pair: DomainPair,
     inner: Mutex<Inner>,
     /// Wakes the stream.
     ready: Arc<Notify>,
@@ -27,26 +29,26 @@ pub(crate) struct Lane {
 #[derive(Debug, Default)]
 struct Inner {
     parcels: VecDeque<Parcel>,
+    stanzas: usize,
     bytes: usize,
 }
 
 impl Lane {
-    pub(crate) fn new(ready: Arc<Notify>, bytes_total: Arc<AtomicU64>) -> Self {
-        Self { inner: Mutex::default(), ready, bytes_total }
+    pub(crate) fn new(pair: DomainPair, ready: Arc<Notify>, bytes_total: Arc<AtomicU64>) -> Self {
+        Self { pair, inner: Mutex::default(), ready, bytes_total }
     }
 
-    /// Puts in; the parcel comes back when so many stanzas or bytes wait already. One always fits.
+    /// Puts in; the parcel comes back when so many stanzas or bytes wait already. One stanza always fits.
     pub(crate) fn put(&self, parcel: Parcel, stanzas_max: usize, bytes_max: usize) -> Result<(), Parcel> {
         let mut inner = self.inner();
-        let bytes = parcel.stanza.bytes();
-        let fits = inner.parcels.len() < stanzas_max && inner.bytes + bytes <= bytes_max;
-        if !fits && !inner.parcels.is_empty() {
+        let within = inner.stanzas + parcel.count() <= stanzas_max && inner.bytes + parcel.bytes() <= bytes_max;
+        let alone = inner.parcels.is_empty() && parcel.count() == 1;
+        if !within && !alone {
             return Err(parcel);
         }
-        inner.bytes += bytes;
+        self.count(&mut inner, &parcel);
         inner.parcels.push_back(parcel);
         drop(inner);
-        self.bytes_total.fetch_add(bytes as u64, Ordering::Relaxed);
         self.ready.notify_one();
         Ok(())
     }
@@ -55,9 +57,7 @@ impl Lane {
     pub(crate) fn take(&self) -> Option<Parcel> {
         let mut inner = self.inner();
         let parcel = inner.parcels.pop_front()?;
-        let bytes = parcel.stanza.bytes();
-        inner.bytes -= bytes;
-        self.bytes_total.fetch_sub(bytes as u64, Ordering::Relaxed);
+        self.discount(&mut inner, &parcel);
         Some(parcel)
     }
 
@@ -68,9 +68,9 @@ impl Lane {
         let (expired, waiting): (VecDeque<_>, VecDeque<_>) =
             parcels.into_iter().partition(|parcel| parcel.ticket.deadline <= now);
         inner.parcels = waiting;
-        let bytes: usize = expired.iter().map(|parcel| parcel.stanza.bytes()).sum();
-        inner.bytes -= bytes;
-        self.bytes_total.fetch_sub(bytes as u64, Ordering::Relaxed);
+        for parcel in &expired {
+            self.discount(&mut inner, parcel);
+        }
         expired
     }
 
@@ -79,14 +79,24 @@ impl Lane {
     }
 
     /// Puts back in front what was taken and not sent, oldest first.
-    pub(crate) fn put_back(&self, parcels: Vec<Parcel>) {
+    pub(crate) fn put_back(&self, parcels: impl DoubleEndedIterator<Item = Parcel>) {
         let mut inner = self.inner();
-        for parcel in parcels.into_iter().rev() {
-            let bytes = parcel.stanza.bytes();
-            inner.bytes += bytes;
-            self.bytes_total.fetch_add(bytes as u64, Ordering::Relaxed);
+        for parcel in parcels.rev() {
+            self.count(&mut inner, &parcel);
             inner.parcels.push_front(parcel);
         }
+    }
+
+    fn count(&self, inner: &mut Inner, parcel: &Parcel) {
+        inner.stanzas += parcel.count();
+        inner.bytes += parcel.bytes();
+        self.bytes_total.fetch_add(parcel.bytes() as u64, Ordering::Relaxed);
+    }
+
+    fn discount(&self, inner: &mut Inner, parcel: &Parcel) {
+        inner.stanzas -= parcel.count();
+        inner.bytes -= parcel.bytes();
+        self.bytes_total.fetch_sub(parcel.bytes() as u64, Ordering::Relaxed);
     }
 
     fn inner(&self) -> MutexGuard<'_, Inner> {

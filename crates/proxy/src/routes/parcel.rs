@@ -1,4 +1,4 @@
-//! One stanza on its way to a partner, and the duty to end it.
+//! Stanzas on their way to a partner, and the duty to end each of them.
 
 use std::time::Instant;
 
@@ -17,22 +17,22 @@ const DELAY: &str = "urn:xmpp:delay";
 /// A stanza that waited longer says since when.
 const DELAY_SHOWN_MS: i64 = 2_000;
 
-/// The duty to tell once how a stanza ended.
+/// The duty to tell once how some stanzas in a row ended.
 #[derive(Debug)]
 pub(crate) struct Ticket {
     duty: Duty,
-    /// When the stanza came to the routes.
+    /// When the stanzas came to the routes.
     since: Timestamp,
-    /// When its sender gives up.
+    /// When their sender gives up.
     pub(crate) deadline: Instant,
 }
 
 #[derive(Debug)]
 enum Duty {
-    /// The inside waits for it.
+    /// The inside waits for them.
     Settle(Receipt),
-    /// Nobody does: it is an error about a partner's stanza, which nothing may answer.
-    Count,
+    /// Nobody does: so many are errors about a partner's stanzas, which nothing may answer.
+    Count(usize),
 }
 
 impl Ticket {
@@ -40,72 +40,131 @@ impl Ticket {
         Self { duty: Duty::Settle(receipt), since: since.wall, deadline }
     }
 
-    pub(crate) fn for_answer(since: Now, deadline: Instant) -> Self {
-        Self { duty: Duty::Count, since: since.wall, deadline }
+    pub(crate) fn for_answers(count: usize, since: Now, deadline: Instant) -> Self {
+        Self { duty: Duty::Count(count), since: since.wall, deadline }
     }
 
-    /// The stanza was written to an authorised stream.
+    /// For how many stanzas it stands.
+    pub(crate) fn count(&self) -> usize {
+        match &self.duty {
+            Duty::Settle(receipt) => receipt.count(),
+            Duty::Count(count) => *count,
+        }
+    }
+
+    /// Parts the duty of the first `count` stanzas from the rest.
+    pub(crate) fn split_off_first(&mut self, count: usize) -> Self {
+        let duty = match &mut self.duty {
+            Duty::Settle(receipt) => Duty::Settle(receipt.split_off_first(count)),
+            Duty::Count(all) => {
+                *all -= count;
+                Duty::Count(count)
+            }
+        };
+        Self { duty, ..*self }
+    }
+
+    /// The stanzas are beyond recall, and the partner's acknowledgement is awaited.
+    pub(crate) fn written(&self) {
+        if let Duty::Settle(receipt) = &self.duty {
+            receipt.written();
+        }
+    }
+
+    /// The stanzas were written to an authorised stream, or acknowledged where that is done.
     pub(crate) fn delivered(self, counters: &Counters) {
         match self.duty {
             Duty::Settle(receipt) => {
-                counters.outbound.deliver(1);
+                counters.outbound.deliver(receipt.count());
                 receipt.done();
             }
-            Duty::Count => counters.errors.deliver(1),
+            Duty::Count(count) => counters.errors.deliver(count),
         }
     }
 
-    /// It will not be.
+    /// They will not be.
     pub(crate) fn refused(self, counters: &Counters, error: StanzaError) {
         match self.duty {
             Duty::Settle(receipt) => {
-                counters.outbound.answer(1);
+                counters.outbound.answer(receipt.count());
                 receipt.refuse(error);
             }
-            Duty::Count => counters.errors.drop_silently(1, Dropped::ErrorUndeliverable),
+            Duty::Count(count) => counters.errors.drop_silently(count, Dropped::ErrorUndeliverable),
         }
     }
 
-    /// It was on its way when the stream ended: the partner may have it, and the sender is told that nobody knows.
+    /// They were on their way when the stream ended: the partner may have them, and the sender is told that nobody knows.
     pub(crate) fn lost(self, counters: &Counters, error: StanzaError) {
         match self.duty {
             Duty::Settle(receipt) => {
-                counters.outbound.lose(1);
-                receipt.refuse(error);
+                counters.outbound.lose(receipt.count());
+                receipt.unknown(error);
             }
-            Duty::Count => counters.errors.lose(1),
+            Duty::Count(count) => counters.errors.lose(count),
         }
     }
 
-    /// A later presence took its place.
+    /// A later presence took their place.
     pub(crate) fn superseded(self, counters: &Counters) {
         match self.duty {
             Duty::Settle(receipt) => {
-                counters.outbound.drop_silently(1, Dropped::Superseded);
+                counters.outbound.drop_silently(receipt.count(), Dropped::Superseded);
                 receipt.done();
             }
-            Duty::Count => counters.errors.drop_silently(1, Dropped::Superseded),
+            Duty::Count(count) => counters.errors.drop_silently(count, Dropped::Superseded),
         }
     }
 }
 
-/// A stanza that a route gave to the stream of its pair.
+/// Stanzas of one pair that travel together from a route to the stream of the pair.
 #[derive(Debug)]
 pub(crate) struct Parcel {
-    /// A batch of one.
-    pub(crate) stanza: Batch,
+    stanzas: Batch,
     pub(crate) ticket: Ticket,
+    bytes: usize,
+    longest: usize,
 }
 
 impl Parcel {
-    /// Writes the stanza as sent by `from`, the local domain, on a stream between servers.
+    pub(crate) fn new(stanzas: Batch, ticket: Ticket) -> Self {
+        let lengths = || stanzas.elements().map(|element| element.raw().len());
+        let (bytes, longest) = (lengths().sum(), lengths().max().unwrap_or_default());
+        Self { stanzas, ticket, bytes, longest }
+    }
+
+    pub(crate) fn count(&self) -> usize {
+        self.stanzas.len()
+    }
+
+    pub(crate) fn bytes(&self) -> usize {
+        self.bytes
+    }
+
+    /// Bytes of its longest stanza.
+    pub(crate) fn longest(&self) -> usize {
+        self.longest
+    }
+
+    /// One parcel for each stanza.
+    pub(crate) fn singles(self) -> impl Iterator<Item = Self> {
+        let Self { stanzas, mut ticket, .. } = self;
+        (0..stanzas.len()).map(move |index| Self::new(stanzas.single(index), ticket.split_off_first(1)))
+    }
+
+    /// What it is made of.
+    pub(crate) fn into_parts(self) -> (Batch, Ticket) {
+        (self.stanzas, self.ticket)
+    }
+
+    /// Writes the stanzas as sent by `from`, the local domain, on a stream between servers.
     pub(crate) fn write(&self, writer: &mut XmlWriter, from: &str, now: Now) {
-        let element = self.stanza.element(0);
         let delayed = now.wall.as_millis() - self.ticket.since.as_millis() > DELAY_SHOWN_MS;
-        if delayed && !element.is("iq", ns::SERVER) {
-            write_delayed(writer, element, from, self.ticket.since);
-        } else {
-            writer.element(element);
+        for element in self.stanzas.elements() {
+            if delayed && !element.is("iq", ns::SERVER) {
+                write_delayed(writer, element, from, self.ticket.since);
+            } else {
+                writer.forward(element, &[]);
+            }
         }
     }
 }

@@ -7,7 +7,7 @@ use xmpp::stanza::Condition;
 
 use crate::{
     delivery::Relay,
-    harness::{Authority, OURS, Org, THEIRS, partner, row, settings, until},
+    harness::{Authority, OURS, Org, THEIRS, partner, patiently, row, settings, until},
 };
 
 const SOON: Duration = Duration::from_secs(20);
@@ -15,8 +15,10 @@ const SOON: Duration = Duration::from_secs(20);
 /// Two organisations that acknowledge, with a connection from us to them that can be cut.
 async fn federation() -> (Org, Org, Relay) {
     let authority = Authority::new();
-    let mut ours = Org::start_changed(OURS, Some(&authority), |config| config.stream_management = true).await;
-    let mut theirs = Org::start_changed(THEIRS, Some(&authority), |config| config.stream_management = true).await;
+    let mut ours =
+        Org::start_changed(OURS, Some(&authority), |config| config.extensions.stream_management = true).await;
+    let mut theirs =
+        Org::start_changed(THEIRS, Some(&authority), |config| config.extensions.stream_management = true).await;
     let relay = Relay::to(theirs.address()).await;
     ours.publish([partner(THEIRS, row(2), authority.roots(), relay.port)], settings());
     theirs.publish([partner(OURS, row(2), authority.roots(), ours.address().port())], settings());
@@ -29,6 +31,7 @@ async fn a_stanza_ends_when_the_partner_has_settled_it() {
     for body in ["one", "two"] {
         ours.hand_over(THEIRS, "bob", body, SOON);
         let envelope = theirs.receive().await;
+        assert!(matches!(patiently(ours.port.settlement()).await.outcome, Settled::Written));
         assert_eq!(ours.proxy.monitor().ledger().outbound.queued, 1, "written is not delivered");
         envelope.receipts.settle_all(&Settled::Done);
         assert_eq!(ours.end_of_one().await, Ok(()));
@@ -65,9 +68,11 @@ async fn a_stanza_without_acknowledgement_ends_with_one_error_and_is_counted() {
     let (mut ours, mut theirs, relay) = federation().await;
     ours.hand_over(THEIRS, "bob", "one", SOON);
     let envelope = theirs.receive().await;
+    assert!(matches!(patiently(ours.port.settlement()).await.outcome, Settled::Written));
     relay.cut();
-    let error = ours.end_of_one().await.unwrap_err();
+    let Settled::Unknown(error) = patiently(ours.port.settlement()).await.outcome else { panic!("nobody can know") };
     assert_eq!(error.condition, Condition::RemoteServerTimeout);
+    assert!(error.text.unwrap().ends_with("It is not known whether this arrived."));
     let monitor = ours.proxy.monitor();
     until("it is counted", || monitor.ledger().outbound.queued == 0).await;
     let outbound = monitor.ledger().outbound;

@@ -150,7 +150,7 @@ impl Org {
         let (edge, inside) = link::local(2048);
         let mut config = ProxyConfig {
             listen_tls: Vec::new(),
-            stream_management: false,
+            extensions: proxy::Extensions::default(),
             listen: vec!["127.0.0.1:0".parse().unwrap()],
             certificates: authority.map(|authority| authority.issue(name, &files)).into_iter().collect(),
             dns: DnsConfig {
@@ -216,9 +216,12 @@ impl Org {
 
     /// The next stanza of ours that ended.
     pub(crate) async fn end_of_one(&mut self) -> Result<(), StanzaError> {
-        match patiently(self.port.settlement()).await.outcome {
-            Settled::Done => Ok(()),
-            Settled::Refused(error) => Err(*error),
+        loop {
+            match patiently(self.port.settlement()).await.outcome {
+                Settled::Written => {}
+                Settled::Done => return Ok(()),
+                Settled::Refused(error) | Settled::Unknown(error) => return Err(*error),
+            }
         }
     }
 

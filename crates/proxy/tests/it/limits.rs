@@ -4,6 +4,7 @@ use std::time::{Duration, Instant};
 
 use lexicon::Direction;
 use link::Settled;
+use net::dns::{Kind, Target};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::{TcpListener, TcpStream},
@@ -47,11 +48,45 @@ async fn at_the_connection_limit_a_second_domain_of_ours_shares_the_stream() {
     ours.balanced().await;
 }
 
+/// XEP-0220 §2.6.2: its server understands dialback errors and is found at the same address and port.
 #[tokio::test]
-async fn at_the_connection_limit_another_domain_of_theirs_waits_and_is_told() {
-    let (mut ours, _theirs) = two_domains_each().await;
-    let error = ours.send_within(THEIRS_TOO, "bob", "two", Duration::from_millis(200)).await.unwrap_err();
+async fn at_the_connection_limit_a_second_domain_of_theirs_at_the_same_address_shares_the_stream() {
+    let (mut ours, mut theirs) = two_domains_each().await;
+    ours.hand_over(THEIRS_TOO, "bob", "two", SOON);
+    assert_eq!(ours.end_of_one().await, Ok(()));
+    let envelope = theirs.receive().await;
+    assert_eq!(envelope.pair.local, domain(THEIRS_TOO));
+    envelope.receipts.settle_all(&Settled::Done);
+    let streams = ours.proxy.monitor().streams();
+    let outbound: Vec<_> = streams.iter().filter(|stream| stream.direction == Direction::Outbound).collect();
+    assert_eq!((outbound.len(), outbound[0].authorised.len()), (1, 2));
+    ours.balanced().await;
+}
+
+/// Found at another port: it waits, and its sender is told which limit it waited for.
+#[tokio::test]
+async fn at_the_connection_limit_a_domain_of_theirs_elsewhere_waits_and_is_told() {
+    let authority = Authority::new();
+    let (ours, mut theirs) = federation_of(row(7), &authority, authority.roots()).await;
+    let address = theirs.address();
+    let at = |port| Target { host: address.ip().to_string(), port, kind: Kind::Starttls };
+    let mut here = Org::start_changed("here.example", Some(&authority), |config| {
+        config.dns.overrides.insert(domain(THEIRS), vec![at(address.port())]);
+        config.dns.overrides.insert(domain(THEIRS_TOO), vec![at(9)]);
+    })
+    .await;
+    let mut them = partner(THEIRS, row(7), authority.roots(), 0);
+    them.proxy_fqdn = None;
+    them.additional_domains = vec![domain(THEIRS_TOO)];
+    them.connection_limit = Some(2);
+    here.publish([them], settings());
+    let us = partner("here.example", row(7), authority.roots(), here.address().port());
+    theirs.publish([us, partner(OURS, row(7), authority.roots(), ours.address().port())], settings());
+    assert_eq!(here.send(THEIRS, "bob", "one").await, Ok(()));
+    theirs.receive_message().await;
+    let error = here.send_within(THEIRS_TOO, "bob", "two", Duration::from_millis(500)).await.unwrap_err();
     assert_eq!(error.condition, Condition::ResourceConstraint);
+    here.balanced().await;
     ours.balanced().await;
 }
 

@@ -5,6 +5,7 @@ mod harness;
 
 mod abuse;
 mod acknowledgements;
+mod both_ways;
 mod certificates;
 mod delivery;
 mod direct_tls;

@@ -68,6 +68,8 @@ pub struct Outbound {
     asks: VecDeque<(DomainPair, Ask)>,
     /// Pairs whose key is with the peer, and until when an answer is awaited.
     keys: Vec<(DomainPair, Instant)>,
+    /// The peer has said that it understands dialback errors.
+    errors_offered: bool,
 }
 
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -127,6 +129,7 @@ impl Outbound {
             sasl: Sasl::Fresh,
             asks: VecDeque::new(),
             keys: Vec::new(),
+            errors_offered: false,
         };
         stream.ask(pair, None, Ask::Header);
         stream

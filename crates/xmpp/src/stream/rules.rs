@@ -116,6 +116,11 @@ pub struct Extensions {
     pub stream_management: bool,
 }
 
+impl Extensions {
+    /// All that are spoken.
+    pub const ALL: Self = Self { bidi: true, stream_management: true };
+}
+
 /// Numbers that bound one stream; the gateway-wide settings.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct StreamLimits {

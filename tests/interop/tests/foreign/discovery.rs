@@ -1,5 +1,6 @@
 //! Discovery against Knot: what it publishes, what it refuses, where it fails, and when it is silent.
 
+use std::fs;
 use std::net::{IpAddr, SocketAddr};
 use std::process::Command;
 use std::time::Duration;
@@ -10,6 +11,7 @@ use tempfile::TempDir;
 
 use interop::dns::Dns;
 use interop::loopback::Loopback;
+use interop::process::until;
 
 const STARTTLS: &str = "_xmpp-server._tcp SRV";
 const DIRECT: &str = "_xmpps-server._tcp SRV";
@@ -91,10 +93,18 @@ fn a_referral_is_not_absence() {
 fn silence_is_not_absence() {
     let (dns, _, _folder) = knot(&[("fabrikam.example", String::new())]);
     signal("-STOP", dns.id());
+    // A signal is not there yet when `kill` returns: every thread has to have come to its stop.
+    until("a stopped name server", || is_stopped(dns.id()).then_some(()));
     let found = locate(dns.address, "fabrikam.example");
     signal("-CONT", dns.id());
     assert_eq!(found, Err(failed(Kind::Starttls, NoAnswer::TimedOut)));
     assert_eq!(locate(dns.address, "fabrikam.example").unwrap().len(), 1);
+}
+
+fn is_stopped(id: u32) -> bool {
+    let threads = fs::read_dir(format!("/proc/{id}/task")).expect("the process lives");
+    let status = |thread: fs::DirEntry| fs::read_to_string(thread.path().join("status")).expect("the thread lives");
+    threads.flatten().map(status).all(|status| status.contains("State:\tT"))
 }
 
 fn signal(name: &str, id: u32) {

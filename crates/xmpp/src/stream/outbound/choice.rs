@@ -55,7 +55,12 @@ impl Outbound {
     }
 
     /// Features have come; `seen.dialback` is also true where only the header declared the namespace.
-    pub(super) fn choose(&mut self, now: Now, seen: FeaturesSeen) {
+    pub(super) fn choose(&mut self, now: Now, mut seen: FeaturesSeen) {
+        if self.sasl == Sasl::Done {
+            // Who is authenticated is not offered dialback again, but may still use it for further pairs.
+            seen.dialback_errors |= self.errors_offered;
+        }
+        self.errors_offered = seen.dialback_errors;
         self.core.facts.features = Some(seen.clone());
         self.core.set_peer_limits(seen.stanza_bytes_max, seen.idle_seconds);
         let Some(rules) = self.rules.clone() else { return };

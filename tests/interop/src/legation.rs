@@ -108,6 +108,7 @@ impl Ledger {
         for (one, other) in [
             ("proxy.from_partners.accepted", "gateway.from_partners.accepted"),
             ("gateway.from_users.delivered", "proxy.to_partners.delivered"),
+            ("gateway.from_users.delivery_unknown", "proxy.to_partners.delivery_unknown"),
         ] {
             if self.count(one) != self.count(other) {
                 return Some(format!("{one} differs from {other}"));
@@ -212,14 +213,29 @@ impl Legation {
         });
     }
 
+    /// Waits until the ledger is at rest and balanced, whatever became of the stanzas.
+    #[track_caller]
+    pub fn at_rest(&self) -> Ledger {
+        let end = Instant::now() + PATIENCE;
+        loop {
+            let ledger = self.ledger();
+            let Some(fault) = ledger.fault() else { return ledger };
+            assert!(Instant::now() < end, "{fault} after {PATIENCE:?}: {ledger:#?}");
+            thread::sleep(GLANCE);
+        }
+    }
+
+    fn ledger(&self) -> Ledger {
+        let status = self.json(&["status"]);
+        Ledger(serde_json::from_value(status["ledger"].clone()).expect("the ledger is numbers by name"))
+    }
+
     /// Waits until the ledger is at rest and balanced, with these numbers of messages that reached internal users and partners.
     #[track_caller]
     pub fn settled(&self, to_users: u64, to_partners: u64) -> Ledger {
         let end = Instant::now() + PATIENCE;
         loop {
-            let status = self.json(&["status"]);
-            let ledger =
-                Ledger(serde_json::from_value(status["ledger"].clone()).expect("the ledger is numbers by name"));
+            let ledger = self.ledger();
             let delivered =
                 (ledger.count("gateway.from_partners.delivered"), ledger.count("proxy.to_partners.delivered"));
             let fault = ledger.fault().or_else(|| {

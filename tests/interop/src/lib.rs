@@ -13,4 +13,5 @@ pub mod legation;
 pub mod loopback;
 pub mod process;
 pub mod prosody;
+pub mod sip_user;
 pub mod slixmpp;

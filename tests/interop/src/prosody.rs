@@ -45,6 +45,8 @@ pub struct Prosody {
     /// Where it listens for clients (no TLS demanded).
     pub client: SocketAddr,
     config: PathBuf,
+    domain: String,
+    server_port: u16,
 }
 
 /// The password of every account.
@@ -56,17 +58,43 @@ pub const USERS: [&str; 2] = ["juliet", "nurse"];
 impl Prosody {
     /// Starts it and waits until both ports are open.
     pub fn start(folder: &Path, world: Loopback, setup: &Setup<'_>) -> Self {
-        Self::start_with(folder, world, setup, "")
+        Self::start_with(folder, world, setup, "", |configuration, _| configuration)
+    }
+
+    /// The same with a configuration that `change` has changed; it is told a folder for what it needs beside.
+    pub fn start_changed(
+        folder: &Path,
+        world: Loopback,
+        setup: &Setup<'_>,
+        change: impl FnOnce(String, &Path) -> String,
+    ) -> Self {
+        Self::start_with(folder, world, setup, "", change)
+    }
+
+    /// `kill -9`.
+    pub fn kill(&mut self) {
+        self.process.kill();
+    }
+
+    /// Starts it again after its end, at the same ports and with what it had stored.
+    pub fn restart(&mut self) {
+        self.process = serve(&self.domain, &self.config, [self.client.port(), self.server_port]);
     }
 
     /// The same with direct TLS on a further port; other servers are found by `_xmpps-server` records too.
     pub fn start_with_direct_tls(folder: &Path, world: Loopback, setup: &Setup<'_>, port: u16) -> Self {
-        let prosody = Self::start_with(folder, world, setup, &port.to_string());
+        let prosody = Self::start_with(folder, world, setup, &port.to_string(), |configuration, _| configuration);
         prosody.process.wait_for(0, &["Activated service 's2s_direct_tls'", &format!(":{port}")]);
         prosody
     }
 
-    fn start_with(folder: &Path, world: Loopback, setup: &Setup<'_>, direct_tls_ports: &str) -> Self {
+    fn start_with(
+        folder: &Path,
+        world: Loopback,
+        setup: &Setup<'_>,
+        direct_tls_ports: &str,
+        change: impl FnOnce(String, &Path) -> String,
+    ) -> Self {
         let folder = folder.join(format!("prosody-{}", setup.domain));
         let accounts = folder.join("data").join(encoded(setup.domain)).join("accounts");
         fs::create_dir_all(&accounts).expect("the world's folder can be written");
@@ -76,13 +104,11 @@ impl Prosody {
         }
         let client_port = world.port();
         let config = folder.join("prosody.cfg.lua");
-        fs::write(&config, configuration(&folder, world.ip(), client_port, direct_tls_ports, setup))
-            .expect("the folder can be written");
-        let path = config.to_str().expect("temporary paths are UTF-8");
-        let process = Process::start(setup.domain, "prosody", &["-F", "--config", path]);
-        process.wait_for(0, &["Activated service 'c2s'", &format!(":{client_port}")]);
-        process.wait_for(0, &["Activated service 's2s'", &format!(":{}", setup.server_port)]);
-        Self { process, client: SocketAddr::new(world.ip(), client_port), config }
+        let usual = configuration(&folder, world.ip(), client_port, direct_tls_ports, setup);
+        fs::write(&config, change(usual, &folder)).expect("the folder can be written");
+        let process = serve(setup.domain, &config, [client_port, setup.server_port]);
+        let (domain, server_port) = (setup.domain.to_owned(), setup.server_port);
+        Self { process, client: SocketAddr::new(world.ip(), client_port), config, domain, server_port }
     }
 
     /// What `prosodyctl shell` answers: an outside witness of the streams that exist.
@@ -92,6 +118,15 @@ impl Prosody {
         let output = shell.output().expect("prosodyctl runs");
         String::from_utf8_lossy(&output.stdout).into_owned()
     }
+}
+
+/// Runs Prosody until both ports, for clients and for servers, are open.
+fn serve(domain: &str, config: &Path, [clients, servers]: [u16; 2]) -> Process {
+    let path = config.to_str().expect("temporary paths are UTF-8");
+    let process = Process::start(domain, "prosody", &["-F", "--config", path]);
+    process.wait_for(0, &["Activated service 'c2s'", &format!(":{clients}")]);
+    process.wait_for(0, &["Activated service 's2s'", &format!(":{servers}")]);
+    process
 }
 
 /// How Prosody's storage writes a domain as a folder name.

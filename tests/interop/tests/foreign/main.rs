@@ -4,6 +4,7 @@ mod contacts;
 mod direct_tls;
 mod discovery;
 mod hostile;
+mod killed_partner;
 mod live;
 mod programs;
 mod refusals;

@@ -93,17 +93,33 @@ impl World {
         self.prosody_signed_by(domain, demands, &self.authority)
     }
 
+    /// The same with a configuration that `change` has changed.
+    pub(crate) fn prosody_changed(
+        &self,
+        domain: &str,
+        demands: Demands,
+        change: impl FnOnce(String, &Path) -> String,
+    ) -> Prosody {
+        let identity = self.authority.issue(domain);
+        let setup = self.setup(domain, demands, &identity);
+        Prosody::start_changed(self.folder.path(), self.loopback, &setup, change)
+    }
+
     /// Starts Prosody for `domain` with a certificate of another root. Prosody itself trusts this world's root.
     pub(crate) fn prosody_signed_by(&self, domain: &str, demands: Demands, signer: &Authority) -> Prosody {
-        let setup = prosody::Setup {
+        let identity = signer.issue(domain);
+        Prosody::start(self.folder.path(), self.loopback, &self.setup(domain, demands, &identity))
+    }
+
+    fn setup<'a>(&'a self, domain: &'a str, demands: Demands, identity: &'a Identity) -> prosody::Setup<'a> {
+        prosody::Setup {
             domain,
-            identity: &signer.issue(domain),
+            identity,
             authority: &self.authority,
             demands,
             server_port: self.server_of(domain).port(),
             dns: self.dns.address,
-        };
-        Prosody::start(self.folder.path(), self.loopback, &setup)
+        }
     }
 
     /// Registers alice, who writes to `contact`.

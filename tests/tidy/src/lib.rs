@@ -54,7 +54,7 @@ pub fn compiled(arguments: &[&str]) -> Vec<String> {
 }
 
 /// Text files with one of these extensions (or, for `""`, none), sorted by path. Build output and hidden folders are left out,
-/// except `.ci`.
+/// except `.ci`; so is the file that a further working tree of git has in the place of its folder.
 pub fn sources(extensions: &[&str]) -> Vec<Source> {
     let root = root();
     let mut found = Vec::new();
@@ -67,7 +67,8 @@ pub fn sources(extensions: &[&str]) -> Vec<Source> {
                 if !matches!(name, "target" | "node_modules") && (!name.starts_with('.') || name == ".ci") {
                     folders.push(path);
                 }
-            } else if extensions.contains(&path.extension().and_then(|e| e.to_str()).unwrap_or_default())
+            } else if name != ".git"
+                && extensions.contains(&path.extension().and_then(|e| e.to_str()).unwrap_or_default())
                 && let Ok(text) = fs::read_to_string(&path)
             {
                 let below = path.strip_prefix(&root).expect("found below the root").display().to_string();

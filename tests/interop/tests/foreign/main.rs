@@ -1,5 +1,6 @@
 //! The foreign proof: real servers and clients that nobody here wrote.
 
+mod both_ways;
 mod contacts;
 mod direct_tls;
 mod discovery;

@@ -123,19 +123,24 @@ impl Edge {
 
     /// The rules for `pair` on a connection whose peer showed `chain`.
     pub(crate) fn rules(&self, pair: &DomainPair, chain: Option<&PeerChain>, now: Now) -> Result<PairRules, Refusal> {
+        let snapshot = self.snapshot();
+        let partner = self.partner(&snapshot, pair)?;
+        Ok(self.rules_by(partner, chain, now))
+    }
+
+    /// The enabled partner behind `pair`, or why there are to be no stanzas of the pair.
+    pub(crate) fn partner<'a>(&self, snapshot: &'a EdgeSnapshot, pair: &DomainPair) -> Result<&'a Partner, Refusal> {
         if self.is_stopping() {
             return Err(Refusal::Shutdown);
         }
-        let snapshot = self.snapshot();
         if snapshot.is_internal(&pair.remote) {
             return Err(Refusal::OwnDomain);
         }
-        match snapshot.judge(pair) {
-            Ok(partner) => Ok(self.rules_by(partner, chain, now)),
-            Err(PairRefusal::NotInternal(_)) => Err(Refusal::HostUnknown),
-            Err(PairRefusal::NotAPartner(_)) => Err(Refusal::PartnerUnknown),
-            Err(PairRefusal::Disabled(_)) => Err(Refusal::PartnerDisabled),
-        }
+        snapshot.judge(pair).map(AsRef::as_ref).map_err(|refusal| match refusal {
+            PairRefusal::NotInternal(_) => Refusal::HostUnknown,
+            PairRefusal::NotAPartner(_) => Refusal::PartnerUnknown,
+            PairRefusal::Disabled(_) => Refusal::PartnerDisabled,
+        })
     }
 
     /// By which rules a server that is no enabled partner may ask after the key of a probe that is at work; none without

@@ -58,7 +58,7 @@ pub(crate) async fn run(
     let tls = edge.tls.load_full();
     let connected = match kind {
         Kind::Starttls => Connected::Plain(socket),
-        Kind::DirectTls => match accept_tls(&edge, &tls, (socket, peer), &mut story).await {
+        Kind::DirectTls => match Box::pin(accept_tls(&edge, &tls, (socket, peer), &mut story)).await {
             Some(secured) => Connected::Secured(Box::new(secured)),
             None => return,
         },
@@ -81,14 +81,14 @@ pub(crate) async fn run(
         offered: false,
     };
     let pump = Pump::new(machine, connected, Direction::Inbound, tls);
-    let mut connection = Connection::new(&edge, (number, pump, story), side, &ways, Arc::<Notify>::default());
+    let mut connection = Box::new(Connection::new(&edge, (number, pump, story), side, &ways, Arc::<Notify>::default()));
     drop((ways, edge));
     connection.serve().await;
     connection.side.half_open = None;
     connection.side.place = None;
     connection.report_end();
     let offered = connection.side.offered;
-    connection.end(offered).await;
+    Box::pin(connection.end(offered)).await;
 }
 
 /// The handshake of a connection to a listener for direct TLS.

@@ -49,7 +49,7 @@ pub(crate) async fn run(edge: Arc<Edge>, attempt: Attempt, ways: Ways) {
     let mut stopping = edge.stopping.clone();
     let mut story = Story::outbound(pair.clone(), report::Purpose::Stanzas);
     let connected = tokio::select! {
-        connected = dial::connect(&edge, &pair, &mut story) => connected,
+        connected = Box::pin(dial::connect(&edge, &pair, &mut story)) => connected,
         _ = stopping.wait_for(|stop| *stop) => Err(StreamFailure::Refused(Refusal::Shutdown).into()),
     };
     let (socket, peer) = match connected {
@@ -72,13 +72,13 @@ pub(crate) async fn run(edge: Arc<Edge>, attempt: Attempt, ways: Ways) {
     let pump = Pump::new(Outbound::new(config, now), socket, Direction::Outbound, edge.tls.load_full());
     edge.streams.open_as(number, Direction::Outbound, peer, now.wall);
     let side = Dialled { carriage: Carriage { peer, other_targets: false }, additions };
-    let mut connection = Connection::new(&edge, (number, pump, story), side, &ways, ready);
+    let mut connection = Box::new(Connection::new(&edge, (number, pump, story), side, &ways, ready));
     connection.carrier.add(lane);
     drop((ways, edge));
     connection.serve().await;
     drop(place);
     connection.report_end(&pair);
-    connection.end(true).await;
+    Box::pin(connection.end(true)).await;
 }
 
 impl Side for Dialled {

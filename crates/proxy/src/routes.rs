@@ -16,7 +16,7 @@ use std::{
 use lexicon::DomainPair;
 use link::{Envelope, Inbox};
 use net::{clock, entropy};
-use policy::Settings;
+use policy::{EdgeSnapshot, Settings};
 use tokio::{
     sync::mpsc,
     time::{sleep_until, timeout},
@@ -64,8 +64,7 @@ pub(crate) async fn run(edge: Arc<Edge>, mut ears: Ears, ways: Ways) {
     let mut snapshots = edge.snapshots.clone();
     let mut stopping = edge.stopping.clone();
     snapshots.mark_unchanged();
-    let mut routes =
-        Routes { edge, entries: BTreeMap::new(), due: BTreeSet::new(), carriers: Carriers::new(ways), queued_bytes: 0 };
+    let mut routes = Routes::new(edge, ways);
     loop {
         let due = routes.next_due().unwrap_or_else(|| Instant::now() + NOTHING_DUE);
         tokio::select! {
@@ -91,6 +90,8 @@ struct Routes {
     /// When each route has something to do.
     due: BTreeSet<(Instant, DomainPair)>,
     carriers: Carriers,
+    /// The policy in force.
+    snapshot: Arc<EdgeSnapshot>,
     /// Bytes that wait in routes.
     queued_bytes: u64,
 }
@@ -103,6 +104,17 @@ struct Entry {
 }
 
 impl Routes {
+    fn new(edge: Arc<Edge>, ways: Ways) -> Self {
+        Self {
+            snapshot: edge.snapshot(),
+            edge,
+            entries: BTreeMap::new(),
+            due: BTreeSet::new(),
+            carriers: Carriers::new(ways),
+            queued_bytes: 0,
+        }
+    }
+
     /// Takes stanzas from the inside, or refuses them at once.
     fn take(&mut self, envelope: Envelope) {
         let Envelope { pair, batch, deadline, receipts } = envelope;
@@ -115,7 +127,7 @@ impl Routes {
         match told {
             ToRoute::Answer(pair, stanza) => {
                 let now = clock::now();
-                let deadline = now.instant + self.edge.snapshot().settings().queue_age;
+                let deadline = now.instant + self.snapshot.settings().queue_age;
                 let ticket = Ticket::for_answers(stanza.len(), now, deadline);
                 self.submit(&pair, [Parcel::new(stanza, ticket)]);
             }
@@ -128,13 +140,14 @@ impl Routes {
     }
 
     fn submit(&mut self, pair: &DomainPair, parcels: impl IntoIterator<Item = Parcel>) {
-        if let Err(refusal) = self.edge.rules(pair, None, clock::now()) {
+        let snapshot = Arc::clone(&self.snapshot);
+        if let Err(refusal) = self.edge.partner(&snapshot, pair) {
             for parcel in parcels {
                 parcel.ticket.refused(&self.edge.counters, failure::refusal(refusal, pair));
             }
             return;
         }
-        let total_max = self.edge.snapshot().settings().queue_bytes_total;
+        let total_max = snapshot.settings().queue_bytes_total;
         for parcel in parcels {
             let total = self.queued_bytes + self.edge.lane_bytes.load(Ordering::Relaxed) + parcel.bytes() as u64;
             if total > total_max {
@@ -155,7 +168,7 @@ impl Routes {
     }
 
     fn put(&self, lane: &Lane, parcel: Parcel) {
-        let limits = limits_of(self.edge.snapshot().settings());
+        let limits = limits_of(self.snapshot.settings());
         let put = |parcel| lane.put(parcel, limits.queue_stanzas, limits.queue_bytes);
         let Err(parcel) = put(parcel) else { return };
         // Together they are too many; of the first there may be room.
@@ -174,10 +187,11 @@ impl Routes {
 
     /// Feeds a route, does what it wants, and notes when it is due.
     fn drive(&mut self, pair: &DomainPair, input: Input<Ticket>) {
-        let edge = Arc::clone(&self.edge);
-        let entry = self.entries.entry(pair.clone()).or_insert_with(|| {
-            let limits = limits_of(edge.snapshot().settings());
-            Entry { route: Route::new(pair.clone(), limits, entropy::seed()), carrier: None, due: None }
+        let limits = limits_of(self.snapshot.settings());
+        let entry = self.entries.entry(pair.clone()).or_insert_with(|| Entry {
+            route: Route::new(pair.clone(), limits, entropy::seed()),
+            carrier: None,
+            due: None,
         });
         let before = entry.route.bytes_queued() as u64;
         entry.route.handle(clock::now(), input);
@@ -226,12 +240,13 @@ impl Routes {
 
     /// Policy changed: what a pair may no longer send is answered, and what failed may be tried again.
     fn judge_again(&mut self) {
-        let limits = limits_of(self.edge.snapshot().settings());
+        self.snapshot = self.edge.snapshot();
+        let limits = limits_of(self.snapshot.settings());
         for pair in self.entries.keys().cloned().collect::<Vec<_>>() {
             if let Some(entry) = self.entries.get_mut(&pair) {
                 entry.route.set_limits(limits);
             }
-            match self.edge.rules(&pair, None, clock::now()) {
+            match self.edge.partner(&Arc::clone(&self.snapshot), &pair) {
                 Ok(_) => self.drive(&pair, Input::Retry),
                 Err(refusal) => self.drive(&pair, Input::Close(StreamFailure::Refused(refusal).into())),
             }

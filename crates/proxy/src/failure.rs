@@ -63,7 +63,7 @@ fn detail(failure: &StreamFailure, DomainPair { local, remote }: &DomainPair) ->
         StreamFailure::ExternalAbsent(_) => "it does not offer SASL EXTERNAL, which is".to_owned(),
         StreamFailure::StarttlsAbsent => "it does not offer STARTTLS, which is".to_owned(),
         StreamFailure::TlsRequired => "it went on without TLS, which is".to_owned(),
-        StreamFailure::TlsExcluded => {
+        StreamFailure::TlsDemanded | StreamFailure::TlsExcluded => {
             return Some(no_security(remote, "it requires TLS, which its partner settings exclude"));
         }
         StreamFailure::DialbackAbsent => {
@@ -130,7 +130,7 @@ pub(crate) fn code_of_stream(failure: &StreamFailure) -> Code {
         StreamFailure::StarttlsFailed(_) => Code::StarttlsFailed,
         StreamFailure::Timeout(Stage::Dialback | Stage::Verify) => Code::DialbackTimeout,
         StreamFailure::Timeout(_) => Code::Timeout,
-        StreamFailure::TlsExcluded => Code::TlsExcluded,
+        StreamFailure::TlsDemanded | StreamFailure::TlsExcluded => Code::TlsExcluded,
         StreamFailure::TlsHandshake(_) => Code::TlsFailed,
         StreamFailure::TlsRequired => Code::TlsRequired,
         StreamFailure::Xml(error) if is_limit(error.fault) => Code::StreamLimit,

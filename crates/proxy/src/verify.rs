@@ -134,7 +134,7 @@ fn error_of(failure: &RouteFailure) -> DialbackVerdict {
             error(C::PolicyViolation, "the authoritative server does not offer TLS, which is required")
         }
         StreamFailure::Timeout(_) => error(C::RemoteServerTimeout, "the authoritative server did not answer in time"),
-        StreamFailure::Refused(_) | StreamFailure::TlsExcluded => {
+        StreamFailure::Refused(_) | StreamFailure::TlsDemanded | StreamFailure::TlsExcluded => {
             error(C::PolicyViolation, "policy does not permit to ask the authoritative server")
         }
         _ => error(C::RemoteConnectionFailed, "the authoritative server could not be asked"),

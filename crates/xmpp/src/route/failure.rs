@@ -121,6 +121,7 @@ fn is_insecure(failure: &StreamFailure) -> bool {
             | StreamFailure::ExternalAbsent(_)
             | StreamFailure::MethodNotPermitted(_)
             | StreamFailure::StarttlsAbsent
+            | StreamFailure::TlsDemanded
             | StreamFailure::TlsExcluded
             | StreamFailure::TlsRequired
     )

@@ -175,7 +175,10 @@ pub enum StreamFailure {
     /// The establishment timeout passed.
     #[error("timed out while {0}")]
     Timeout(Stage),
-    /// The peer uses or requires TLS, which the partner's settings exclude.
+    /// The peer requires STARTTLS, which the partner's settings exclude.
+    #[error("the partner's server requires TLS, which the partner's settings say is not supported")]
+    TlsDemanded,
+    /// The peer uses TLS, which the partner's settings exclude.
     #[error("the partner's server uses TLS, which the partner's settings say is not supported")]
     TlsExcluded,
     /// The handshake failed.
@@ -212,7 +215,7 @@ impl StreamFailure {
             // A peer that refuses EXTERNAL does not trust what we show.
             Self::ClosedHere(_) | Self::ExternalRefused { .. } | Self::PairNotTaken => Fault::Us,
             Self::Disconnected { .. } | Self::Timeout(_) => Fault::Network,
-            Self::MethodNotPermitted(_) | Self::Refused(_) | Self::TlsExcluded => Fault::Policy,
+            Self::MethodNotPermitted(_) | Self::Refused(_) | Self::TlsDemanded | Self::TlsExcluded => Fault::Policy,
             Self::AckTooHigh { .. }
             | Self::Certificate(_)
             | Self::CertificateExpired
@@ -236,14 +239,19 @@ impl StreamFailure {
     pub fn condition(&self) -> Option<Condition> {
         Some(match self {
             Self::AckTooHigh { .. } => Condition::UndefinedCondition,
-            Self::Certificate(_) | Self::ExternalAbsent(_) | Self::ExternalFailed(_) => Condition::NotAuthorized,
             Self::CertificateExpired => Condition::Reset,
             Self::ClosedHere(condition) | Self::Protocol(condition, _) => *condition,
-            Self::DialbackAbsent
+            // Weaker verification is insufficient by local policy (RFC 6120 §6.4.5).
+            Self::Certificate(_)
+            | Self::DialbackAbsent
+            | Self::ExternalAbsent(_)
+            | Self::ExternalFailed(_)
             | Self::MethodNotPermitted(_)
             | Self::StarttlsAbsent
             | Self::TlsExcluded
             | Self::TlsRequired => Condition::PolicyViolation,
+            // A mandatory feature that we do not support (§4.9.3.23).
+            Self::TlsDemanded => Condition::UnsupportedFeature,
             Self::Refused(refusal) => refusal.condition(),
             Self::Timeout(_) => Condition::ConnectionTimeout,
             Self::Xml(error) => (*error).into(),
@@ -268,7 +276,7 @@ impl StreamFailure {
             Self::MethodNotPermitted(method) => format!("{method} is not permitted"),
             Self::Protocol(_, what) => (*what).to_owned(),
             Self::StarttlsAbsent | Self::TlsRequired => "TLS is required".to_owned(),
-            Self::TlsExcluded => "TLS is not supported with this partner".to_owned(),
+            Self::TlsDemanded | Self::TlsExcluded => "TLS is not supported with this partner".to_owned(),
             Self::Xml(error) => error.to_string(),
             _ => String::new(),
         }
@@ -279,7 +287,7 @@ impl StreamFailure {
         match self {
             Self::ExternalRefused { dialback_left: true, .. } => Retry::WithoutSasl,
             Self::Refused(Refusal::ConnectionLimit | Refusal::Shutdown) => Retry::Later,
-            Self::MethodNotPermitted(_) | Self::Refused(_) | Self::TlsExcluded => Retry::Never,
+            Self::MethodNotPermitted(_) | Self::Refused(_) | Self::TlsDemanded | Self::TlsExcluded => Retry::Never,
             // Once the stream was open, the error is about what was sent on it, not about whether we may have one.
             Self::PeerError { error, stage }
                 if *stage != Stage::Open

@@ -14,6 +14,9 @@ mod stream_keep_alive;
 mod stream_limits;
 mod stream_outbound;
 mod stream_rows;
+mod stream_rows_oracle;
+mod stream_rows_peer;
+mod stream_rows_world;
 mod xml_properties;
 mod xml_vectors;
 

@@ -178,6 +178,7 @@ fn refuses_external_when_certificate_names_another_domain() {
     assert!(matches!(&script.outputs()[..], [Output::VerifyDialback(request)] if &*request.key == "key"));
 }
 
+/// RFC 6120 §6.4.5.
 #[test]
 fn says_at_once_that_nothing_is_left_when_the_certificate_rules_out_the_only_method() {
     for (certificate, fault) in [
@@ -186,7 +187,7 @@ fn says_at_once_that_nothing_is_left_when_the_certificate_rules_out_the_only_met
     ] {
         let mut script = Script::inbound_in_tls(Ok(rules(TlsUse::Required, SASL)), certificate);
         let heard = script.hear();
-        assert!(heard.contains("<not-authorized ") && heard.contains("SASL EXTERNAL is required"), "{heard}");
+        assert!(heard.contains("<policy-violation ") && heard.contains("SASL EXTERNAL is required"), "{heard}");
         assert_eq!(script.failure(), &StreamFailure::Certificate(fault));
         assert_eq!((script.failure().fault(), script.failure().retry()), (Fault::Peer, Retry::Later));
     }

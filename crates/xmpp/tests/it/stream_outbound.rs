@@ -139,8 +139,9 @@ fn tls_that_is_not_supported_is_not_requested() {
     assert!(heard.starts_with("<db:result "), "{heard}");
     let mut script = Script::outbound(Ok(rules(TlsUse::NotSupported, &[Method::TcpDialback])));
     let required = features("<starttls xmlns='urn:ietf:params:xml:ns:xmpp-tls'><required/></starttls>");
-    script.say(ANSWER).say(&required);
-    assert_eq!(script.failure(), &StreamFailure::TlsExcluded);
+    let heard = script.say(ANSWER).say(&required).hear();
+    assert!(heard.contains("<unsupported-feature "), "RFC 6120 §4.9.3.23: {heard}");
+    assert_eq!(script.failure(), &StreamFailure::TlsDemanded);
     assert_eq!(script.failure().fault(), Fault::Policy);
 }
 

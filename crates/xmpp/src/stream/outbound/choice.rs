@@ -79,7 +79,7 @@ impl Outbound {
 
     fn go_on_in_plaintext(&mut self, seen: &FeaturesSeen, rules: &PairRules) -> bool {
         if rules.tls == TlsUse::NotSupported && seen.starttls_required {
-            self.fail(StreamFailure::TlsExcluded);
+            self.fail(StreamFailure::TlsDemanded);
             return false;
         }
         if seen.starttls && rules.tls != TlsUse::NotSupported {

@@ -36,11 +36,11 @@ impl<'a> JidRef<'a> {
     ///
     /// Empty parts and parts over their limit are errors; characters are not looked at.
     pub fn split(text: &'a str) -> Result<Self, JidError> {
-        let (bare, resource) = match text.split_once('/') {
+        let (bare, resource) = match split_once(text, b'/') {
             Some((bare, resource)) => (bare, Some(resource)),
             None => (text, None),
         };
-        let (local, domain) = match bare.split_once('@') {
+        let (local, domain) = match split_once(bare, b'@') {
             Some((local, domain)) => (Some(local), domain),
             None => (None, bare),
         };
@@ -63,6 +63,13 @@ impl<'a> JidRef<'a> {
         let resource = self.resource.map(normalise_resource).transpose()?.map(Arc::from);
         Ok(Jid { bare: self.to_bare()?, resource })
     }
+}
+
+/// `str::split_once` for the first of an ASCII character: addresses are short, and setting out to search costs more than
+/// looking at each byte.
+fn split_once(text: &str, at: u8) -> Option<(&str, &str)> {
+    let index = text.bytes().position(|byte| byte == at)?;
+    Some((&text[..index], &text[index + 1..]))
 }
 
 fn check_octets(part: Option<&str>, error: JidError) -> Result<(), JidError> {

@@ -7,7 +7,7 @@ pub use error::{Condition, ErrorType, StanzaError, UnknownWord, bounce};
 
 use std::borrow::Cow;
 
-use crate::xml::{ElementRef, ns};
+use crate::xml::{AttributeRef, ElementRef, ns};
 
 /// The kinds of stanza.
 #[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
@@ -54,17 +54,26 @@ impl<'a> StanzaRef<'a> {
             "iq" => StanzaKind::Iq,
             _ => return None,
         };
-        let mut stanza = Self { kind, element, from: None, to: None, id: None, stanza_type: None };
-        for attribute in element.attributes() {
-            match attribute.own_name() {
-                Some(b"from") => stanza.from = Some(attribute.value()),
-                Some(b"to") => stanza.to = Some(attribute.value()),
-                Some(b"id") => stanza.id = Some(attribute.value()),
-                Some(b"type") => stanza.stanza_type = Some(attribute.value()),
-                _ => {}
-            }
-        }
-        Some(stanza)
+        let (mut from, mut to, mut id, mut stanza_type) = (None, None, None, None);
+        element.own_attributes(|name, value| {
+            let place = match name {
+                b"from" => &mut from,
+                b"to" => &mut to,
+                b"id" => &mut id,
+                b"type" => &mut stanza_type,
+                _ => return,
+            };
+            *place = Some(value);
+        });
+        let value = AttributeRef::value;
+        Some(Self {
+            kind,
+            element,
+            from: from.map(value),
+            to: to.map(value),
+            id: id.map(value),
+            stanza_type: stanza_type.map(value),
+        })
     }
 
     /// Message, presence or iq.

@@ -46,8 +46,8 @@ impl Core {
     pub(super) fn pass(&mut self, now: Now, batch: &Batch, first: usize, end: usize) {
         let Some(spelled) = self.last.as_ref().filter(|_| first < end) else { return };
         let output = Output::Stanzas(spelled.pair.clone(), batch.slice(first..end));
-        let stanza = |index| StanzaRef::of(batch.element(index));
-        let ping = end - first == 1 && stanza(first).is_some_and(|stanza| keep_alive::is_ping(&stanza));
+        let alone = (end - first == 1).then(|| batch.element(first)).filter(|element| element.name() == "iq");
+        let ping = alone.and_then(StanzaRef::of).is_some_and(|stanza| keep_alive::is_ping(&stanza));
         if !ping {
             self.stanza_seen(now);
         }

@@ -22,7 +22,7 @@ pub struct Batch {
 
 pub(crate) struct Shared {
     pub(crate) text: Box<str>,
-    pub(crate) tokens: Box<[Token]>,
+    pub(crate) tokens: Vec<Token>,
     /// Token index of each first-level element after the first, whose is 0.
     later_roots: Box<[u32]>,
     pub(crate) inherited: Inherited,
@@ -115,6 +115,7 @@ impl Batch {
 }
 
 impl Shared {
+    #[inline]
     pub(crate) fn namespace(&self, namespace: Namespace) -> &str {
         match namespace {
             Namespace::None => "",

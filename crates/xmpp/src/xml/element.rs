@@ -22,6 +22,7 @@ impl<'a> ElementRef<'a> {
         Self { shared, index }
     }
 
+    #[inline]
     pub(crate) fn token(self) -> &'a Element {
         match &self.shared.tokens[self.index as usize] {
             Token::Element(element) => element,
@@ -30,11 +31,13 @@ impl<'a> ElementRef<'a> {
     }
 
     /// The local name.
+    #[inline]
     pub fn name(self) -> &'a str {
         self.token().name.local(&self.shared.text)
     }
 
     /// The prefix as written; empty without one. Nothing but copying may depend on it.
+    #[inline]
     pub fn prefix(self) -> &'a str {
         self.token().name.prefix(&self.shared.text)
     }
@@ -45,6 +48,7 @@ impl<'a> ElementRef<'a> {
     }
 
     /// The namespace name; empty for none.
+    #[inline]
     pub fn namespace(self) -> &'a str {
         self.shared.namespace(self.token().namespace)
     }
@@ -76,6 +80,21 @@ impl<'a> ElementRef<'a> {
             Token::Attribute(token) => Some(AttributeRef { shared, token }),
             _ => None,
         })
+    }
+
+    /// Shows each attribute in no namespace, with its name in bytes.
+    #[inline]
+    pub(crate) fn own_attributes(self, mut look: impl FnMut(&'a [u8], AttributeRef<'a>)) {
+        let shared = self.shared;
+        for token in &shared.tokens[self.index as usize + 1..] {
+            match token {
+                Token::Attribute(token) if token.namespace == Namespace::None => {
+                    look(token.name.span.bytes_of(shared.text.as_bytes()), AttributeRef { shared, token });
+                }
+                Token::Attribute(_) | Token::Binding { .. } => {}
+                _ => break,
+            }
+        }
     }
 
     /// The namespace declarations of this element in order: prefix (empty for the default) and namespace name.
@@ -150,6 +169,7 @@ impl<'a> ElementRef<'a> {
     }
 
     /// The element as received, from `<` to the last `>`.
+    #[inline]
     pub fn raw(self) -> &'a str {
         self.token().whole.of(&self.shared.text)
     }
@@ -226,13 +246,8 @@ impl<'a> AttributeRef<'a> {
         matches!(self.token.namespace, Namespace::None | Namespace::Xml)
     }
 
-    /// The local name in bytes, if this is in no namespace.
-    pub(crate) fn own_name(self) -> Option<&'a [u8]> {
-        let is_own = self.token.namespace == Namespace::None;
-        is_own.then(|| self.token.name.span.bytes_of(self.shared.text.as_bytes()))
-    }
-
     /// The value, references resolved and white space normalised (XML 1.0 §3.3.3).
+    #[inline]
     pub fn value(self) -> Cow<'a, str> {
         unescape::attribute(self.token.value.of(&self.shared.text), self.token.plain)
     }

@@ -6,6 +6,7 @@
 
 mod cursor;
 mod declaration;
+mod runs;
 mod scope;
 mod tag;
 
@@ -74,7 +75,7 @@ pub(crate) fn header(bytes: Vec<u8>, limits: &Limits) -> Result<Batch, XmlError>
 
 /// What a text was read as.
 pub(crate) struct Parts {
-    pub(crate) tokens: Box<[Token]>,
+    pub(crate) tokens: Vec<Token>,
     /// Where the first-level elements after the first stand among the tokens.
     pub(crate) later_roots: Box<[u32]>,
     pub(crate) unescaped: Box<[Box<str>]>,
@@ -111,9 +112,14 @@ impl<'a> Tokenizer<'a> {
         }
     }
 
-    fn into_parts(self) -> Parts {
+    fn into_parts(mut self) -> Parts {
+        // Giving back a little costs more than keeping it.
+        let wasted = self.tokens.capacity() - self.tokens.len();
+        if wasted > self.tokens.len() / 4 + 8 {
+            self.tokens.shrink_to_fit();
+        }
         Parts {
-            tokens: self.tokens.into_boxed_slice(),
+            tokens: self.tokens,
             later_roots: self.later_roots.into_boxed_slice(),
             unescaped: self.scopes.into_unescaped(),
         }

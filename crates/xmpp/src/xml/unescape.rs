@@ -15,6 +15,7 @@ pub(crate) fn cdata(raw: &str, plain: bool) -> Cow<'_, str> {
 }
 
 /// An attribute value.
+#[inline]
 pub(crate) fn attribute(raw: &str, plain: bool) -> Cow<'_, str> {
     if plain { Cow::Borrowed(raw) } else { Cow::Owned(resolve(raw, ' ', true)) }
 }

@@ -1,7 +1,6 @@
 //! Reads names, values and character data; every character that passes is valid.
 
-use memchr::memchr3;
-
+use super::runs;
 use crate::xml::{
     XmlFault, chars,
     token::{Name, Span},
@@ -60,20 +59,18 @@ const IN_NAME: [bool; 256] = {
 /// Longest reference between `&` and `;`: leading zeros are allowed, but not without end.
 const REFERENCE_BYTES_MAX: usize = 32;
 
-#[derive(Clone, Debug)]
+/// A place in a text. It is copied out of the tokenizer while a tag is read, so that it lives in registers; what is rare
+/// takes it by value and returns the new place.
+#[derive(Clone, Copy, Debug)]
 pub(super) struct Cursor<'a> {
     text: &'a str,
     bytes: &'a [u8],
     position: usize,
-    /// Whether no byte of the text has to be looked at as a character, so that runs of them can be skipped faster.
-    is_clean: bool,
 }
 
 impl<'a> Cursor<'a> {
     pub(super) fn new(text: &'a str) -> Self {
-        let bytes = text.as_bytes();
-        let is_clean = !bytes.iter().fold(false, |found, byte| found | is_unclean(*byte));
-        Self { text, bytes, position: 0, is_clean }
+        Self { text, bytes: text.as_bytes(), position: 0 }
     }
 
     pub(super) fn text(&self) -> &'a str {
@@ -101,14 +98,17 @@ impl<'a> Cursor<'a> {
     }
 
     /// Skips white space; whether there was some.
+    #[inline(always)]
     pub(super) fn skip_space(&mut self) -> bool {
         let start = self.position;
-        while self.peek().is_some_and(chars::is_space) {
+        // Most often there is one blank and then something above it.
+        while self.peek().is_some_and(|byte| byte <= b' ' && chars::is_space(byte)) {
             self.position += 1;
         }
         self.position > start
     }
 
+    #[inline(always)]
     pub(super) fn expect(&mut self, bytes: &[u8]) -> Result<(), XmlFault> {
         if !self.bytes[self.position..].starts_with(bytes) {
             return Err(XmlFault::Syntax);
@@ -117,7 +117,34 @@ impl<'a> Cursor<'a> {
         Ok(())
     }
 
+    /// Eq (XML 1.0 §2.8): `=` with or without white space.
+    #[inline(always)]
+    pub(super) fn equals(&mut self) -> Result<(), XmlFault> {
+        if self.peek() == Some(b'=') && matches!(self.peek_at(1), Some(b'\'' | b'"')) {
+            self.position += 1;
+            return Ok(());
+        }
+        self.skip_space();
+        self.expect(b"=")?;
+        self.skip_space();
+        Ok(())
+    }
+
+    /// Passes `/>` or `>` if it is next; whether it is the end of an empty-element tag.
+    #[inline(always)]
+    pub(super) fn tag_end(&mut self) -> Result<Option<bool>, XmlFault> {
+        match self.peek() {
+            Some(b'>') => {
+                self.position += 1;
+                Ok(Some(false))
+            }
+            Some(b'/') => self.expect(b"/>").map(|()| Some(true)),
+            _ => Ok(None),
+        }
+    }
+
     /// QName (Namespaces §4): a name with at most one colon, not at an edge.
+    #[inline(always)]
     pub(super) fn qualified_name(&mut self) -> Result<Name, XmlFault> {
         let start = self.position;
         self.unprefixed_name()?;
@@ -134,27 +161,24 @@ impl<'a> Cursor<'a> {
     }
 
     /// NCName (Namespaces §3).
-    #[inline]
+    #[inline(always)]
     fn unprefixed_name(&mut self) -> Result<(), XmlFault> {
-        match self.peek() {
-            None | Some(b'0'..=b'9' | b'-' | b'.') => return Err(XmlFault::Syntax),
-            Some(_) => {}
-        }
         let start = self.position;
-        let mut end = start;
-        while end < self.bytes.len() && IN_NAME[usize::from(self.bytes[end])] {
-            end += 1;
+        self.position += runs::name_run(&self.bytes[start..], &IN_NAME);
+        match self.peek() {
+            Some(0x80..) => self.position = self.rest_of_name(start)?,
+            _ if self.position == start => return Err(XmlFault::Syntax),
+            _ => {}
         }
-        self.position = end;
-        if let Some(0x80..) = self.peek() {
-            self.rest_of_name(start)?;
+        match self.bytes.get(start) {
+            None | Some(b'0'..=b'9' | b'-' | b'.') => Err(XmlFault::Syntax),
+            Some(_) => Ok(()),
         }
-        if self.position == start { Err(XmlFault::Syntax) } else { Ok(()) }
     }
 
-    /// What is left of a name with characters beyond ASCII that begins at `start`.
+    /// The end of a name that begins at `start` and has characters beyond ASCII from here on.
     #[cold]
-    fn rest_of_name(&mut self, start: usize) -> Result<(), XmlFault> {
+    fn rest_of_name(mut self, start: usize) -> Result<usize, XmlFault> {
         while let Some(c) = self.text[self.position..].chars().next() {
             let is_first = self.position == start;
             match c {
@@ -163,7 +187,7 @@ impl<'a> Cursor<'a> {
                 _ => return Err(XmlFault::Syntax),
             }
         }
-        Ok(())
+        Ok(self.position)
     }
 
     /// Passes the end tag of an element of this name if it is written without white space.
@@ -178,17 +202,30 @@ impl<'a> Cursor<'a> {
     }
 
     /// AttValue (XML 1.0 §2.3), quotes included; whether its bytes are its characters.
+    #[inline(always)]
     pub(super) fn value(&mut self) -> Result<(Span, bool), XmlFault> {
         let Some(quote @ (b'"' | b'\'')) = self.peek() else { return Err(XmlFault::Syntax) };
         self.position += 1;
         let start = self.position;
+        self.position += runs::value_run(&self.bytes[start..]);
+        let mut plain = true;
+        if self.peek() != Some(quote) {
+            (self.position, plain) = self.rest_of_value(quote)?;
+        }
+        let span = self.span_from(start);
+        self.position += 1;
+        Ok((span, plain))
+    }
+
+    /// Where the value ends that goes on here, and whether its bytes are its characters from here on.
+    #[inline(never)]
+    fn rest_of_value(mut self, quote: u8) -> Result<(usize, bool), XmlFault> {
         let mut plain = true;
         loop {
-            self.skip_run([quote, b'<', b'&']);
             let Some(byte) = self.peek() else { return Err(XmlFault::Syntax) };
             match CLASSES[usize::from(byte)] {
                 Class::Plain | Class::Bracket => self.position += 1,
-                Class::Quote if byte == quote => break,
+                Class::Quote if byte == quote => return Ok((self.position, plain)),
                 Class::Quote => self.position += 1,
                 Class::Space | Class::Return => {
                     plain = false;
@@ -202,19 +239,27 @@ impl<'a> Cursor<'a> {
                 Class::Less => return Err(XmlFault::Syntax),
                 Class::Invalid => return Err(XmlFault::Character),
             }
+            self.position += runs::value_run(&self.bytes[self.position..]);
         }
-        let span = self.span_from(start);
-        self.position += 1;
-        Ok((span, plain))
     }
 
     /// Character data up to `<` or the end.
+    #[inline]
     pub(super) fn character_data(&mut self) -> Result<(Span, bool), XmlFault> {
         let start = self.position;
+        self.position += runs::text_run(&self.bytes[start..]);
         let mut plain = true;
-        loop {
-            self.skip_run([b'<', b'&', b']']);
-            let Some(byte) = self.peek() else { break };
+        if self.peek() != Some(b'<') {
+            (self.position, plain) = self.rest_of_text()?;
+        }
+        Ok((self.span_from(start), plain))
+    }
+
+    /// Where the character data end that go on here, and whether their bytes are their characters from here on.
+    #[inline(never)]
+    fn rest_of_text(mut self) -> Result<(usize, bool), XmlFault> {
+        let mut plain = true;
+        while let Some(byte) = self.peek() {
             match CLASSES[usize::from(byte)] {
                 Class::Plain | Class::Quote | Class::Space => self.position += 1,
                 Class::Less => break,
@@ -232,8 +277,9 @@ impl<'a> Cursor<'a> {
                 Class::Ef => self.noncharacter_or_skip()?,
                 Class::Invalid => return Err(XmlFault::Character),
             }
+            self.position += runs::text_run(&self.bytes[self.position..]);
         }
-        Ok((self.span_from(start), plain))
+        Ok((self.position, plain))
     }
 
     /// A CDATA section; the span is its inside.
@@ -248,7 +294,7 @@ impl<'a> Cursor<'a> {
         let start = self.position;
         let mut plain = true;
         loop {
-            self.skip_run([b']'; 3]);
+            self.position += runs::text_run(&self.bytes[self.position..]);
             let Some(byte) = self.peek() else { return Err(XmlFault::Syntax) };
             match CLASSES[usize::from(byte)] {
                 Class::Bracket if self.bytes[self.position..].starts_with(b"]]>") => {
@@ -265,18 +311,6 @@ impl<'a> Cursor<'a> {
                 _ => self.position += 1,
             }
         }
-    }
-
-    /// Skips bytes up to one of `stops`, a control character, or what may begin a noncharacter.
-    #[inline]
-    fn skip_run(&mut self, stops: [u8; 3]) {
-        let rest = &self.bytes[self.position..];
-        let skipped = if self.is_clean {
-            memchr3(stops[0], stops[1], stops[2], rest)
-        } else {
-            position_in_blocks(rest, |byte| is_unclean(byte) | stops.contains(&byte))
-        };
-        self.position += skipped.unwrap_or(rest.len());
     }
 
     /// Reference (XML 1.0 §4.1): one of the five entities or a character.
@@ -325,19 +359,4 @@ fn is_number(digits: &str) -> bool {
 fn is_entity_name(name: &str) -> bool {
     let mut rest = name.chars();
     rest.next().is_some_and(chars::is_name_start) && rest.all(chars::is_name)
-}
-
-/// A control character, which must not stand everywhere, or the start of U+FFFE and U+FFFF, which must stand nowhere.
-fn is_unclean(byte: u8) -> bool {
-    (byte < 0x20) | (byte == 0xef)
-}
-
-/// The first byte that is sought. Without branches between the bytes of a block the compiler makes vector comparisons of
-/// them.
-fn position_in_blocks(bytes: &[u8], is_sought: impl Fn(u8) -> bool) -> Option<usize> {
-    const BLOCK: usize = 32;
-    let (blocks, _) = bytes.as_chunks::<BLOCK>();
-    let is_free = |block: &&[u8; BLOCK]| !block.iter().fold(false, |found, byte| found | is_sought(*byte));
-    let free = blocks.iter().take_while(is_free).count() * BLOCK;
-    bytes[free..].iter().position(|byte| is_sought(*byte)).map(|at| free + at)
 }

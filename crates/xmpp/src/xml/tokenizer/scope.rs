@@ -13,7 +13,9 @@ pub(super) struct Scopes<'a> {
     text: &'a str,
     inherited: &'a Inherited,
     /// The default namespace of the stream header.
-    inherited_default: Option<Namespace>,
+    inherited_default: Namespace,
+    /// The default namespace in force, and at which depth it was declared; none for the stream header's.
+    default: (Namespace, Option<u32>),
     bindings: Vec<Binding>,
     unescaped: Vec<Box<str>>,
     borrows: Borrows,
@@ -30,13 +32,15 @@ struct Binding {
 
 impl<'a> Scopes<'a> {
     pub(super) fn new(text: &'a str, inherited: &'a Inherited) -> Self {
-        let inherited_default = inherited_binding(inherited, "");
+        let inherited_default = inherited_binding(inherited, "").unwrap_or(Namespace::None);
         let (bindings, unescaped) = (Vec::new(), Vec::new());
-        Self { text, inherited, inherited_default, bindings, unescaped, borrows: Borrows::default() }
+        let default = (inherited_default, None);
+        Self { text, inherited, inherited_default, default, bindings, unescaped, borrows: Borrows::default() }
     }
 
     pub(super) fn clear(&mut self) {
         self.bindings.clear();
+        self.default = (self.inherited_default, None);
         self.borrows = Borrows::default();
     }
 
@@ -54,10 +58,17 @@ impl<'a> Scopes<'a> {
     }
 
     /// Drops the bindings of an element that has `depth` open around it.
+    #[inline]
     pub(super) fn leave(&mut self, depth: u32) {
+        if self.bindings.last().is_none_or(|binding| binding.depth < depth) {
+            return;
+        }
         while self.bindings.last().is_some_and(|binding| binding.depth >= depth) {
             self.bindings.pop();
         }
+        let default = self.bindings.iter().rev().find(|binding| binding.prefix.len() == 0);
+        self.default =
+            default.map_or((self.inherited_default, None), |binding| (binding.namespace, Some(binding.depth)));
     }
 
     /// Puts a declaration in force. `token` is where its token stands; `plain` when its value holds no reference.
@@ -81,22 +92,25 @@ impl<'a> Scopes<'a> {
             }
         };
         self.bindings.push(Binding { prefix, value, namespace, depth });
+        if prefix.len() == 0 {
+            self.default = (namespace, Some(depth));
+        }
         Ok(namespace)
     }
 
     /// The namespace of an element with `depth` open around it.
     pub(super) fn of_element(&mut self, name: Name, depth: u32) -> Result<Namespace, XmlFault> {
+        if name.local_at == 0 {
+            let (namespace, bound_at) = self.default;
+            self.borrows.default |= is_borrowed(depth, bound_at);
+            return Ok(namespace);
+        }
         match name.prefix(self.text) {
-            "" => {
-                let (namespace, bound_at) = self.bound("").unwrap_or((Namespace::None, None));
-                self.note("", depth, bound_at);
-                Ok(namespace)
-            }
             "xml" => Ok(Namespace::Xml),
             "xmlns" => Err(XmlFault::NamespaceDeclaration),
             prefix => {
                 let (namespace, bound_at) = self.bound(prefix).ok_or(XmlFault::UnboundPrefix)?;
-                self.note(prefix, depth, bound_at);
+                self.borrows.prefix |= is_borrowed(depth, bound_at);
                 Ok(namespace)
             }
         }
@@ -109,7 +123,7 @@ impl<'a> Scopes<'a> {
             "xml" => Ok(Namespace::Xml),
             prefix => {
                 let (namespace, bound_at) = self.bound(prefix).ok_or(XmlFault::UnboundPrefix)?;
-                self.note(prefix, depth, bound_at);
+                self.borrows.prefix |= is_borrowed(depth, bound_at);
                 Ok(namespace)
             }
         }
@@ -139,20 +153,13 @@ impl<'a> Scopes<'a> {
         if let Some(binding) = own {
             return Some((binding.namespace, Some(binding.depth)));
         }
-        let inherited =
-            if prefix.is_empty() { self.inherited_default } else { inherited_binding(self.inherited, prefix) };
-        inherited.map(|namespace| (namespace, None))
+        inherited_binding(self.inherited, prefix).map(|namespace| (namespace, None))
     }
+}
 
-    fn note(&mut self, prefix: &str, depth: u32, bound_at: Option<u32>) {
-        if depth > 0 && bound_at.unwrap_or(0) == 0 {
-            if prefix.is_empty() {
-                self.borrows.default = true;
-            } else {
-                self.borrows.prefix = true;
-            }
-        }
-    }
+/// Whether a name with `depth` open around it uses a binding made outside the content of the first-level element.
+fn is_borrowed(depth: u32, bound_at: Option<u32>) -> bool {
+    depth > 0 && bound_at.unwrap_or(0) == 0
 }
 
 fn inherited_binding(inherited: &Inherited, prefix: &str) -> Option<Namespace> {

@@ -1,6 +1,6 @@
 //! Start tags: attributes, declarations, and what their prefixes mean.
 
-use super::Tokenizer;
+use super::{Tokenizer, cursor::Cursor};
 use crate::xml::{
     XmlFault,
     token::{Attribute, Element, Name, Namespace, Span, Token},
@@ -9,21 +9,14 @@ use crate::xml::{
 impl Tokenizer<'_> {
     /// STag or EmptyElemTag (XML 1.0 §3.1). Leaves the element open, unless it is empty.
     pub(super) fn start_tag(&mut self) -> Result<(), XmlFault> {
-        let start = self.cursor.position();
+        let mut cursor = self.cursor;
         let index = self.tokens.len();
-        let depth = self.depth;
-        self.cursor.expect(b"<")?;
-        let name = self.cursor.qualified_name()?;
-        self.tokens.push(Token::Element(Element {
-            name,
-            namespace: Namespace::None,
-            whole: Span { start, end: start },
-            content: Span::default(),
-            next: self.innermost,
-            borrows: None,
-        }));
-        let tag = self.attributes(index, depth)?;
+        let read = self.read_start_tag(&mut cursor);
+        // Also after a fault: that the bytes ended says something.
+        let start = std::mem::replace(&mut self.cursor, cursor).position();
+        let (name, tag) = read?;
         self.check_tag(start)?;
+        let depth = self.depth;
         let namespace = self.scopes.of_element(name, depth)?;
         if tag.prefixed > 0 {
             self.resolve_attributes(index + 1, depth, tag.prefixed)?;
@@ -40,30 +33,49 @@ impl Tokenizer<'_> {
         Ok(())
     }
 
-    /// Reads up to the end of the tag.
-    fn attributes(&mut self, element: usize, depth: u32) -> Result<Tag, XmlFault> {
+    #[inline(always)]
+    fn read_start_tag(&mut self, cursor: &mut Cursor<'_>) -> Result<(Name, Tag), XmlFault> {
+        let start = cursor.position();
+        cursor.expect(b"<")?;
+        let name = cursor.qualified_name()?;
+        self.tokens.push(Token::Element(Element {
+            name,
+            namespace: Namespace::None,
+            whole: Span { start, end: start },
+            content: Span::default(),
+            next: self.innermost,
+            borrows: None,
+        }));
+        let first = self.tokens.len();
+        let tag = self.attributes(cursor, first)?;
+        Ok((name, tag))
+    }
+
+    /// Reads up to the end of the tag; `first` is where its attributes begin among the tokens.
+    #[inline(always)]
+    fn attributes(&mut self, cursor: &mut Cursor<'_>, first: usize) -> Result<Tag, XmlFault> {
         let (mut attributes, mut bindings, mut prefixed) = (0, 0, 0);
+        let mut seen = Seen::default();
         loop {
-            let spaced = self.cursor.skip_space();
-            match self.cursor.peek() {
-                Some(b'>') => {
-                    self.cursor.expect(b">")?;
-                    return Ok(Tag { is_empty: false, prefixed });
-                }
-                Some(b'/') => {
-                    self.cursor.expect(b"/>")?;
-                    return Ok(Tag { is_empty: true, prefixed });
-                }
-                Some(_) if spaced => {}
-                _ => return Err(XmlFault::Syntax),
+            let spaced = cursor.skip_space();
+            if let Some(is_empty) = cursor.tag_end()? {
+                return Ok(Tag { is_empty, prefixed });
             }
-            let name = self.cursor.qualified_name()?;
-            self.cursor.skip_space();
-            self.cursor.expect(b"=")?;
-            self.cursor.skip_space();
-            let value = self.cursor.value()?;
-            let declared = self.declared_prefix(name);
-            self.refuse_same_name(element + 1, name, declared)?;
+            if !spaced {
+                return Err(XmlFault::Syntax);
+            }
+            let name = cursor.qualified_name()?;
+            cursor.equals()?;
+            let value = cursor.value()?;
+            let written = name.span.bytes_of(cursor.bytes());
+            let reserved = if written.starts_with(b"xml") { Reserved::of(written, name) } else { None };
+            let declared = match reserved {
+                Some(Reserved::Declares(prefix)) => Some(prefix),
+                _ => None,
+            };
+            if seen.may_hold(written) {
+                self.refuse_same_name(first, name, declared)?;
+            }
             match declared {
                 Some(prefix) => {
                     bindings += 1;
@@ -73,7 +85,7 @@ impl Tokenizer<'_> {
                     if bindings > self.limits.bindings_max || self.scopes.len() >= self.limits.bindings_max as usize {
                         return Err(XmlFault::BindingsExceeded);
                     }
-                    let namespace = self.scopes.declare(prefix, value, self.tokens.len() as u32, depth)?;
+                    let namespace = self.scopes.declare(prefix, value, self.tokens.len() as u32, self.depth)?;
                     self.tokens.push(Token::Binding { prefix, value: value.0, namespace });
                 }
                 None => {
@@ -81,24 +93,12 @@ impl Tokenizer<'_> {
                     if attributes > self.limits.attributes_max {
                         return Err(XmlFault::AttributesExceeded);
                     }
-                    prefixed += u32::from(name.local_at > 0);
                     let (value, plain) = value;
-                    self.tokens.push(Token::Attribute(Attribute { name, namespace: Namespace::None, value, plain }));
+                    prefixed += u32::from(name.local_at > 0 && reserved.is_none());
+                    let namespace = if reserved.is_some() { Namespace::Xml } else { Namespace::None };
+                    self.tokens.push(Token::Attribute(Attribute { name, namespace, value, plain }));
                 }
             }
-        }
-    }
-
-    /// The prefix that the attribute `name` declares, empty for the default; none if it declares nothing.
-    fn declared_prefix(&self, name: Name) -> Option<Span> {
-        const PREFIX: &[u8] = b"xmlns:";
-        let written = name.span.bytes_of(self.cursor.bytes());
-        match name.local_at as usize {
-            0 if written == b"xmlns" => Some(Span { start: name.span.end, end: name.span.end }),
-            local_at if local_at == PREFIX.len() && written.starts_with(PREFIX) => {
-                Some(Span { start: name.span.start + name.local_at, end: name.span.end })
-            }
-            _ => None,
         }
     }
 
@@ -120,7 +120,7 @@ impl Tokenizer<'_> {
         let text = self.cursor.text();
         for index in first..self.tokens.len() {
             let Token::Attribute(attribute) = self.tokens[index] else { continue };
-            if attribute.name.local_at == 0 {
+            if attribute.name.local_at == 0 || attribute.namespace == Namespace::Xml {
                 continue;
             }
             let namespace = self.scopes.of_attribute(attribute.name, depth)?;
@@ -146,4 +146,39 @@ struct Tag {
     is_empty: bool,
     /// How many attributes have a prefix and declare nothing.
     prefixed: u32,
+}
+
+/// Which names a tag has shown, roughly: what it does not hold was not there.
+#[derive(Default)]
+struct Seen(u64);
+
+impl Seen {
+    /// Whether a name like this one was there; from now on it is.
+    fn may_hold(&mut self, name: &[u8]) -> bool {
+        let last = name.last().map_or(0, |last| usize::from(*last));
+        let mark = 1 << ((last ^ name.len() << 3) % 64);
+        let held = self.0 & mark != 0;
+        self.0 |= mark;
+        held
+    }
+}
+
+/// What an attribute's name means that begins with `xml`, if it means anything before the declarations are known.
+enum Reserved {
+    /// It declares this prefix, empty for the default.
+    Declares(Span),
+    /// It is in the namespace of `xml`, which no other prefix can mean.
+    Xml,
+}
+
+impl Reserved {
+    fn of(written: &[u8], name: Name) -> Option<Self> {
+        let Span { start, end } = name.span;
+        match (name.local_at, written) {
+            (0, b"xmlns") => Some(Self::Declares(Span { start: end, end })),
+            (4, _) if written[3] == b':' => Some(Self::Xml),
+            (6, _) if written.starts_with(b"xmlns:") => Some(Self::Declares(Span { start: start + 6, end })),
+            _ => None,
+        }
+    }
 }

@@ -137,6 +137,34 @@ fn error_of(failure: &RouteFailure) -> DialbackVerdict {
         StreamFailure::Refused(_) | StreamFailure::TlsDemanded | StreamFailure::TlsExcluded => {
             error(C::PolicyViolation, "policy does not permit to ask the authoritative server")
         }
-        _ => error(C::RemoteConnectionFailed, "the authoritative server could not be asked"),
+        _ => DialbackVerdict::of_failure(failure),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use xmpp::stream::StreamError;
+
+    use super::*;
+
+    /// XEP-0220 §2.5.
+    #[test]
+    fn the_error_says_what_kept_us_from_asking() {
+        let peer_error = |name: &str| StreamFailure::PeerError {
+            error: StreamError { name: name.into(), text: "".into() },
+            stage: Stage::Header,
+        };
+        for (failure, condition) in [
+            (RouteFailure::NotFound(String::new()), "remote-server-not-found"),
+            (RouteFailure::Unresolved(String::new()), "remote-server-timeout"),
+            (RouteFailure::Unreachable(String::new()), "remote-connection-failed"),
+            (RouteFailure::Stream(StreamFailure::StarttlsAbsent), "policy-violation"),
+            (RouteFailure::Stream(peer_error("host-unknown")), "remote-server-not-found"),
+            (RouteFailure::Stream(StreamFailure::PeerClosed(Stage::Verify)), "remote-server-timeout"),
+            (RouteFailure::Stream(StreamFailure::TlsHandshake("alert".into())), "remote-connection-failed"),
+        ] {
+            let DialbackVerdict::Error(error) = error_of(&failure) else { panic!("{failure}") };
+            assert_eq!(&*error.name, condition, "{failure}");
+        }
     }
 }

@@ -5,6 +5,7 @@
 //! | the domain does not exist or offers no XMPP service | `remote-server-not-found` | the address |
 //! | the name servers did not answer; nobody accepted the connection; the stream was not established | `remote-server-timeout` | wait |
 //! | the partner's server does not serve the domain | `remote-server-not-found` | the address |
+//! | the partner's server calls our dialback key invalid (XEP-0220 §2.1.1) | `internal-server-error` | the administrator |
 //! | the partner's server refuses us | `remote-server-timeout`, type `cancel` | none |
 //! | our settings refuse the pair, or no security that they accept was reached | `policy-violation` | the administrator |
 //!
@@ -75,6 +76,8 @@ fn stream_error(failure: &StreamFailure, remote: &Domain) -> StanzaError {
     }
     match failure {
         StreamFailure::Refused(refusal) => refused(*refusal, remote),
+        StreamFailure::DialbackInvalid => StanzaError::new(Condition::InternalServerError)
+            .with_text(format!("The server of {remote} does not believe who we are.")),
         StreamFailure::PeerError { error, .. } => match error.condition() {
             StreamCondition::HostUnknown | StreamCondition::HostGone => {
                 StanzaError::new(Condition::RemoteServerNotFound)

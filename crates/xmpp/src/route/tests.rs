@@ -298,6 +298,8 @@ fn every_failure_has_its_own_error() {
             ErrorType::Wait,
             false,
         ),
+        // XEP-0220 §2.1.1.
+        (stream(StreamFailure::DialbackInvalid), Condition::InternalServerError, ErrorType::Cancel, false),
         (peer_error(StreamCondition::HostUnknown), Condition::RemoteServerNotFound, ErrorType::Cancel, true),
         (peer_error(StreamCondition::NotAuthorized), Condition::RemoteServerTimeout, ErrorType::Cancel, true),
         (peer_error(StreamCondition::SystemShutdown), Condition::RemoteServerTimeout, ErrorType::Wait, false),

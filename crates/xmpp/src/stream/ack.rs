@@ -315,3 +315,40 @@ pub(super) fn write_too_high(writer: &mut XmlWriter, h: u32, sent: u32, text: &s
         writer.attribute("send-count", &sent.to_string()).end();
     });
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        stream::rules::{Extensions, StreamLimits},
+        xml::Batch,
+    };
+
+    const ON: Extensions = Extensions { bidi: false, stream_management: true };
+
+    #[allow(clippy::disallowed_methods)]
+    fn now() -> Now {
+        Now { instant: Instant::now(), wall: lexicon::Timestamp::from_millis(0) }
+    }
+
+    /// §4: "h" is an unsignedInt; after 4,294,967,295 comes 0.
+    #[test]
+    fn numbers_go_on_from_nought_after_two_to_the_32() {
+        let now = now();
+        let mut core = Core::new(Direction::Outbound, StreamLimits::default(), ON, now);
+        let (sent, acked) = ((1 << 32) + 5, (1 << 32) - 3);
+        core.sent = Sent { state: State::On, sent, acked, ..Sent::default() };
+        let mut acknowledge = |h: u32| {
+            let batch = Batch::from_xml(format!("<a xmlns='{NS}' h='{h}'/>")).unwrap();
+            core.acknowledged(now, batch.element(0)).map(|()| core.sent.sent - core.sent.acked)
+        };
+        assert_eq!(acknowledge(u32::MAX), Ok(6));
+        assert_eq!(acknowledge(0), Ok(5));
+        assert_eq!(acknowledge(5), Ok(0));
+        assert_eq!(acknowledge(6), Err(StreamFailure::AckTooHigh { h: 6, sent: 5 }));
+        let mut received = Received { on: true, passed: 1 << 32, settled: u64::from(u32::MAX), ..Received::default() };
+        assert_eq!(received.handled() as u32, u32::MAX);
+        received.settle(1);
+        assert_eq!(received.handled() as u32, 0);
+    }
+}

@@ -119,6 +119,8 @@ mod tests {
             ("EXTERNAL", "", Err(SaslCondition::MalformedRequest)),
             ("EXTERNAL", "%%%", Err(SaslCondition::IncorrectEncoding)),
             ("EXTERNAL", "/////w==", Err(SaslCondition::IncorrectEncoding)),
+            // §6.3.5: the padding bits of "fabrikam.example" are not zero.
+            ("EXTERNAL", "ZmFicmlrYW0uZXhhbXBsZR==", Err(SaslCondition::IncorrectEncoding)),
             ("PLAIN", "=", Err(SaslCondition::InvalidMechanism)),
         ] {
             let mut writer = XmlWriter::new();

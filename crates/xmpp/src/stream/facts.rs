@@ -97,6 +97,8 @@ pub struct FeaturesSeen {
     pub stanza_bytes_max: Option<u64>,
     /// Seconds of our silence after which the peer may end the stream (XEP-0478), if it says.
     pub idle_seconds: Option<u32>,
+    /// A feature that we do not speak is said to be required.
+    pub unknown_required: bool,
 }
 
 impl FeaturesSeen {

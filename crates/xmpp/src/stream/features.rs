@@ -62,7 +62,7 @@ pub(crate) fn write_limits(writer: &mut XmlWriter, (bytes, seconds): (usize, u64
     writer.leaf("idle-seconds", NS_LIMITS, &seconds.to_string()).end();
 }
 
-/// Reads `<stream:features/>`; unknown ones are passed over.
+/// Reads `<stream:features/>`; of unknown ones only whether they are required.
 pub(crate) fn read(features: ElementRef<'_>) -> FeaturesSeen {
     let mut seen = FeaturesSeen::default();
     for feature in features.children() {
@@ -81,6 +81,8 @@ pub(crate) fn read(features: ElementRef<'_>) -> FeaturesSeen {
             seen.stream_management = true;
         } else if feature.is("limits", NS_LIMITS) {
             (seen.stanza_bytes_max, seen.idle_seconds) = read_limits(feature);
+        } else {
+            seen.unknown_required |= feature.child("required", feature.namespace()).is_some();
         }
     }
     seen

@@ -91,6 +91,7 @@ fn version_major(text: Option<&str>) -> Option<u32> {
 /// What our own header says.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct OwnHeader<'a> {
+    /// None for an answer to a header whose `to` is missing or not served.
     pub(crate) from: Option<&'a Domain>,
     pub(crate) to: Option<&'a Domain>,
     pub(crate) id: Option<&'a str>,
@@ -101,7 +102,8 @@ pub(crate) struct OwnHeader<'a> {
 /// Writes a header.
 pub(crate) fn write(writer: &mut XmlWriter, header: &OwnHeader<'_>) {
     writer.stream_header(&[
-        ("from", header.from.map(Domain::as_unicode)),
+        // The receiving side of a stream for nobody it knows says that it is nobody (§4.9.1.3).
+        ("from", Some(header.from.map_or("", Domain::as_unicode))),
         ("to", header.to.map(Domain::as_unicode)),
         ("id", header.id),
         ("version", header.version_1.then_some("1.0")),

@@ -17,7 +17,7 @@ use super::{
     facts::StreamFacts,
     failure::{Stage, StreamFailure},
     features::Offer,
-    header::Header,
+    header::{Address, Header},
     rules::{Extensions, PairRules, Refusal, StreamLimits},
     seed::StreamIds,
 };
@@ -298,6 +298,9 @@ impl Inbound {
     }
 
     fn refuse(&mut self, refusal: Refusal, pair: &DomainPair) {
+        if let (Refusal::HostUnknown, Some(header)) = (refusal, &mut self.header) {
+            header.to = Address::Absent;
+        }
         self.answer_header();
         self.core.fail(StreamFailure::Refused(refusal), &refusal.wire_text(pair));
     }

@@ -8,6 +8,7 @@ mod stream_ack;
 mod stream_bidi;
 mod stream_chunks;
 mod stream_dialback;
+mod stream_errors;
 mod stream_hostile;
 mod stream_inbound;
 mod stream_keep_alive;

@@ -93,6 +93,9 @@ fn enabling_before_authorisation_fails() {
 
 #[test]
 fn nothing_is_resumed_and_nothing_enabled_twice() {
+    let (mut script, _) = inbound(ON);
+    let heard = script.say(&ENABLE.replace("/>", " resume='true' max='600'/>")).hear();
+    assert_eq!(heard, "<enabled xmlns='urn:xmpp:sm:3'/>", "no id, so that nothing can be resumed (§3)");
     let mut script = managed();
     let heard = script.say("<resume xmlns='urn:xmpp:sm:3' h='1' previd='x'/>").hear();
     assert!(heard.starts_with("<failed xmlns='urn:xmpp:sm:3'><feature-not-implemented "), "{heard}");

@@ -187,7 +187,10 @@ fn we_dial(row: &Row, peer: &Peer) -> Outcome {
         // "`not_supported` TLS: STARTTLS neither advertised nor requested": such a connection is not begun.
         return Outcome::Refused(Said::Nothing, Reason::TlsExcluded);
     }
-    if row.tls == N && peer.tls == R {
+    // RFC 6120 §5.3.1: "If the receiving entity advertises only the STARTTLS feature or if [it] includes the <required/>
+    // child element [...], the parties MUST consider TLS as mandatory-to-negotiate."
+    let is_mandatory = peer.tls == R || peer.tls == O && !peer.dialback;
+    if row.tls == N && is_mandatory {
         // RFC 6120 §4.9.3.23: "The receiving entity has advertised a mandatory-to-negotiate stream feature that the
         // initiating entity does not support, and has offered no other mandatory-to-negotiate feature".
         return Outcome::Refused(Said::Error("unsupported-feature"), Reason::TlsExcluded);

@@ -65,6 +65,9 @@ impl Outbound {
         self.core.set_peer_limits(seen.stanza_bytes_max, seen.idle_seconds);
         let Some(rules) = self.rules.clone() else { return };
         if self.sasl == Sasl::Done {
+            if seen.unknown_required {
+                return self.unknown_feature();
+            }
             let pair = self.config.purpose.pair().clone();
             return self.ask(pair, Some(Method::SaslOverTls), Ask::Authorise(Method::SaslOverTls));
         }
@@ -113,6 +116,7 @@ impl Outbound {
             self.core.facts.tried(Method::SaslOverTls, Some(failure.clone()));
         }
         match rules.dialback_method(tls_up) {
+            Some(_) if seen.unknown_required => self.unknown_feature(),
             Some(_) if seen.dialback => {
                 // A peer that multiplexes must understand that a pair fails alone (XEP-0288 §2.2).
                 self.ask_both_ways(seen.bidi && seen.dialback_errors);
@@ -124,6 +128,11 @@ impl Outbound {
                 self.fail(sasl_failure.unwrap_or(StreamFailure::MethodNotPermitted(method)));
             }
         }
+    }
+
+    /// Negotiation is not complete and cannot be completed (RFC 6120 §4.3.5, §4.9.3.23).
+    fn unknown_feature(&mut self) {
+        self.protocol(Condition::UnsupportedFeature, "a required feature that is not spoken here");
     }
 
     fn ask_both_ways(&mut self, offered: bool) {

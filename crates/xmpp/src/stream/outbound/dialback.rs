@@ -60,12 +60,12 @@ impl Outbound {
             return self.core.anomaly(Anomaly::DialbackInWrongDirection);
         };
         match message.kind {
-            Kind::Result => self.key_answered(&message.pair, verdict),
+            Kind::Result => self.key_answered(now, &message.pair, verdict),
             Kind::Verify => self.question_answered(now, &message.pair, &message.id, verdict),
         }
     }
 
-    fn key_answered(&mut self, pair: &DomainPair, verdict: DialbackVerdict) {
+    fn key_answered(&mut self, now: Now, pair: &DomainPair, verdict: DialbackVerdict) {
         let Some(index) = self.keys.iter().position(|(asked, _)| asked == pair) else {
             return self.core.anomaly(Anomaly::UnsolicitedDialback);
         };
@@ -73,7 +73,11 @@ impl Outbound {
         let method = self.dialback_method();
         match verdict {
             DialbackVerdict::Valid => self.ask(pair, Some(method), Ask::Authorise(method)),
-            DialbackVerdict::Invalid => self.pair_failed(pair, method, StreamFailure::DialbackInvalid),
+            DialbackVerdict::Invalid => {
+                self.pair_failed(pair, method, StreamFailure::DialbackInvalid);
+                // The peer is about to end the stream: its other pairs go on elsewhere (XEP-0220 §2.1.1).
+                self.core.close(now);
+            }
             DialbackVerdict::Error(error) => self.pair_failed(pair, method, StreamFailure::DialbackFailed(error)),
         }
     }

@@ -64,6 +64,8 @@ impl Outbound {
             (Phase::Features, ns::STREAM, "features") => {
                 let mut seen = features::read(element);
                 seen.dialback |= self.core.facts.features.as_ref().is_some_and(|declared| declared.dialback);
+                // A feature that stands alone is as good as required (RFC 6120 §5.3.1); dialback is declared elsewhere.
+                seen.starttls_required |= seen.starttls && !seen.dialback && element.children().count() == 1;
                 self.choose(now, seen);
             }
             (Phase::Proceed, ns::TLS, "proceed") => self.proceed(),

@@ -1,8 +1,10 @@
 //! Contacts: what stands between one internal user and one partner's user (`partner-policy` §3).
 //!
-//! Traffic only opens contacts (through `traffic`); ending, blocking and answering invitations are an administrator's, or
-//! the user's through one. A row is never deleted, so a gateway follows by revision: an ended contact is a row without
+//! SIP traffic only opens contacts (through `traffic`), an XMPP backend also takes back what it has opened ([`Step`]);
+//! everything else is an administrator's, or the user's through one. A row is never deleted, so a gateway follows by revision: an ended contact is a row without
 //! flags.
+
+use std::collections::BTreeSet;
 
 use lexicon::{BareJid, Domain, RowId, Timestamp};
 use sqlx::SqliteConnection;
@@ -42,12 +44,37 @@ impl InvitedBy {
     }
 }
 
-/// A step that opens a contact.
+/// What traffic does to a contact (`partner-policy` §3).
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(crate) enum Opening {
+pub enum Step {
+    /// The internal user permits the partner's user to see presence, or accepts an invitation.
+    Accepted,
+    /// The internal user has added the partner's user.
     Added,
-    Written,
+    /// The partner's user has added the internal user, and the partner type permits it.
     Authorised,
+    /// The internal user no longer permits it, or declines an invitation.
+    Declined,
+    /// The internal user has removed the partner's user.
+    Removed,
+    /// The partner's user takes an invitation back.
+    Withdrawn,
+    /// The internal user has written to the partner's user.
+    Written,
+}
+
+impl Step {
+    fn apply(self, state: policy::Contact) -> policy::Contact {
+        match self {
+            Self::Accepted => state.accept(),
+            Self::Added => state.add(),
+            Self::Authorised => policy::Contact { authorised: true, ..state },
+            Self::Declined => state.decline(),
+            Self::Removed => state.end_added(),
+            Self::Withdrawn => policy::Contact { invited: false, ..state },
+            Self::Written => state.write(),
+        }
+    }
 }
 
 /// The relation between an internal user and a partner's user.
@@ -209,28 +236,48 @@ impl Store {
     }
 }
 
-/// Opens a contact because of traffic; the contact, and whether anything changed.
-pub(crate) async fn open(
+/// Changes a contact because of traffic; the contact, and whether anything changed.
+pub(crate) async fn step(
     change: &mut Change<'_>,
     internal: &BareJid,
     partner: &BareJid,
-    opening: Opening,
+    step: Step,
 ) -> Result<(Contact, bool), StoreError> {
-    let by = if opening == Opening::Authorised { InvitedBy::Partner } else { InvitedBy::Internal };
-    let before = row::find(change.connection(), internal, partner).await?;
-    let mut after = before.clone().unwrap_or_else(|| fresh(change, internal, partner, by));
-    match opening {
-        Opening::Added => after.state = after.state.add(),
-        Opening::Written => after.state = after.state.write(),
-        Opening::Authorised => after.state.authorised = true,
-    }
-    if let Some(before) = before.filter(|before| *before == after) {
+    let by = match step {
+        Step::Authorised | Step::Withdrawn => InvitedBy::Partner,
+        _ => InvitedBy::Internal,
+    };
+    let before = match row::find(change.connection(), internal, partner).await? {
+        Some(contact) => contact,
+        None => {
+            let invited = invitation::is_pending(change.connection(), internal, partner).await?;
+            let by = if invited { InvitedBy::Partner } else { by };
+            let contact = fresh(change, internal, partner, by);
+            Contact { state: policy::Contact { invited, ..contact.state }, ..contact }
+        }
+    };
+    let state = step.apply(before.state);
+    if state == before.state {
         return Ok((before, false));
     }
-    let after = stamp(change, after);
+    if before.state.invited && !state.invited {
+        invitation::remove(change.connection(), internal, partner).await?;
+    }
+    let after = stamp(change, Contact { state, ..before });
     row::upsert(change.connection(), &after).await?;
     change.touch(Topic::Contacts);
     Ok((after, true))
+}
+
+/// Ends all contacts of the addresses of an internal domain.
+pub(crate) async fn end_all_of_domain(change: &mut Change<'_>, domain: &Domain) -> Result<(), StoreError> {
+    let contacts = row::since(change.connection(), 0).await?.into_iter().map(|contact| contact.internal);
+    let invited = invitation::all_internal(change.connection()).await?;
+    let addresses: BTreeSet<_> = contacts.chain(invited).filter(|internal| internal.domain() == domain).collect();
+    for internal in addresses {
+        end_all(change, &internal).await?;
+    }
+    Ok(())
 }
 
 /// Ends all contacts of an internal user, blocks and invitations too.

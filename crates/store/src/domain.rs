@@ -3,11 +3,12 @@
 use std::str::FromStr;
 
 use lexicon::{Domain, RowId, Timestamp};
+use policy::settings::Passphrase;
 use serde_json::{Value, json};
 use sqlx::{Row as _, SqliteConnection, sqlite::SqliteRow};
 
 use crate::{
-    Actor, DomainHolder, Store, StoreError,
+    Actor, DomainHolder, Store, StoreError, component, contact,
     head::{Change, Topic, unsigned},
     partner,
 };
@@ -15,6 +16,8 @@ use crate::{
 /// What serves an internal domain.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Backend {
+    /// A program that connects to us (XEP-0114): every address of the domain may exist.
+    Component,
     /// The built-in SIP registrar: users are accounts.
     Registrar,
 }
@@ -23,6 +26,7 @@ impl Backend {
     /// The word used in the API and on the command line.
     pub fn as_str(self) -> &'static str {
         match self {
+            Self::Component => "component",
             Self::Registrar => "registrar",
         }
     }
@@ -30,14 +34,14 @@ impl Backend {
 
 /// A text is not a backend.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
-#[error("allowed is registrar")]
+#[error("allowed are component and registrar")]
 pub struct BackendError;
 
 impl FromStr for Backend {
     type Err = BackendError;
 
     fn from_str(text: &str) -> Result<Self, BackendError> {
-        if text == Self::Registrar.as_str() { Ok(Self::Registrar) } else { Err(BackendError) }
+        [Self::Component, Self::Registrar].into_iter().find(|backend| backend.as_str() == text).ok_or(BackendError)
     }
 }
 
@@ -64,7 +68,7 @@ impl Store {
         load_all(&mut *self.core.readers.acquire().await?).await
     }
 
-    /// Adds an internal domain.
+    /// Adds an internal domain. No component can serve it before it has a secret.
     ///
     /// # Errors
     /// [`StoreError::Exists`], and [`StoreError::DomainTaken`] if a partner has it.
@@ -73,6 +77,29 @@ impl Store {
         actor: &Actor,
         name: &Domain,
         backends: &[Backend],
+    ) -> Result<InternalDomain, StoreError> {
+        self.insert_domain(actor, name, backends, None).await
+    }
+
+    /// Adds an internal domain that a component with this secret serves.
+    ///
+    /// # Errors
+    /// As for [`Store::add_domain`].
+    pub async fn add_component_domain(
+        &self,
+        actor: &Actor,
+        name: &Domain,
+        secret: &Passphrase,
+    ) -> Result<InternalDomain, StoreError> {
+        self.insert_domain(actor, name, &[Backend::Component], Some(secret)).await
+    }
+
+    async fn insert_domain(
+        &self,
+        actor: &Actor,
+        name: &Domain,
+        backends: &[Backend],
+        secret: Option<&Passphrase>,
     ) -> Result<InternalDomain, StoreError> {
         let mut change = Change::begin(&self.core).await?;
         if exists(change.connection(), name).await? {
@@ -102,28 +129,69 @@ impl Store {
         .bind(now.as_millis())
         .execute(change.connection())
         .await?;
+        if let Some(secret) = secret {
+            component::save(change.connection(), domain.id, secret).await?;
+        }
         change.touch(Topic::Edge);
         change.audit(actor, "domain.added", name.as_ascii(), None, Some(audit_form(&domain))).await?;
         change.commit().await?;
         Ok(domain)
     }
 
-    /// Removes an internal domain.
+    /// Replaces the backends of an internal domain, and with `secret` what its component must know; a domain that no
+    /// component serves any more forgets its secret. Contacts stay: the addresses are the same.
+    ///
+    /// # Errors
+    /// [`StoreError::NotFound`]; [`StoreError::DomainInUse`] while a domain has users whose registrar would go;
+    /// [`StoreError::NoSecret`] if a component would have none.
+    pub async fn set_domain(
+        &self,
+        actor: &Actor,
+        name: &Domain,
+        backends: &[Backend],
+        secret: Option<&Passphrase>,
+    ) -> Result<InternalDomain, StoreError> {
+        let mut change = Change::begin(&self.core).await?;
+        let before = existing(change.connection(), name).await?;
+        if !backends.contains(&Backend::Registrar) {
+            check_unused(change.connection(), name).await?;
+        }
+        let known = component::has_secret(change.connection(), before.id).await?;
+        let is_component = backends.contains(&Backend::Component);
+        match secret.filter(|_| is_component) {
+            Some(secret) => component::save(change.connection(), before.id, secret).await?,
+            None if is_component && !known => return Err(StoreError::NoSecret { domain: name.clone() }),
+            None if before.backends == backends => return Ok(before),
+            None if !is_component => component::forget(change.connection(), before.id).await?,
+            None => {}
+        }
+        let action = if before.backends == backends { "domain.secret_changed" } else { "domain.updated" };
+        let forms = (audit_form(&before), backends.to_vec());
+        let (now, revision) = (change.now(), change.revision());
+        let after = InternalDomain { backends: forms.1, revision: unsigned(revision), updated_at: now, ..before };
+        sqlx::query("UPDATE internal_domain SET backends = $1, revision = $2, updated_at = $3 WHERE name = $4")
+            .bind(backends_json(backends).to_string())
+            .bind(revision)
+            .bind(now.as_millis())
+            .bind(name.as_ascii())
+            .execute(change.connection())
+            .await?;
+        change.touch(Topic::Edge);
+        change.audit(actor, action, name.as_ascii(), Some(forms.0), Some(audit_form(&after))).await?;
+        change.commit().await?;
+        Ok(after)
+    }
+
+    /// Removes an internal domain; what a component's addresses had opened ends with it.
     ///
     /// # Errors
     /// [`StoreError::NotFound`], and [`StoreError::DomainInUse`] while it has users.
     pub async fn remove_domain(&self, actor: &Actor, name: &Domain) -> Result<(), StoreError> {
         let mut change = Change::begin(&self.core).await?;
-        let domain = load(change.connection(), name)
-            .await?
-            .ok_or_else(|| StoreError::NotFound { what: format!("internal domain {name}") })?;
-        let users: i64 = sqlx::query("SELECT COUNT(*) FROM registrar_user WHERE domain = $1")
-            .bind(name.as_ascii())
-            .fetch_one(change.connection())
-            .await?
-            .try_get(0)?;
-        if users > 0 {
-            return Err(StoreError::DomainInUse { domain: name.clone(), users: unsigned(users) });
+        let domain = existing(change.connection(), name).await?;
+        check_unused(change.connection(), name).await?;
+        if domain.backends.contains(&Backend::Component) {
+            contact::end_all_of_domain(&mut change, name).await?;
         }
         sqlx::query("DELETE FROM internal_domain WHERE name = $1")
             .bind(name.as_ascii())
@@ -136,6 +204,24 @@ impl Store {
     }
 }
 
+async fn existing(connection: &mut SqliteConnection, name: &Domain) -> Result<InternalDomain, StoreError> {
+    let domain = load_all(connection).await?.into_iter().find(|domain| domain.name == *name);
+    domain.ok_or_else(|| StoreError::NotFound { what: format!("internal domain {name}") })
+}
+
+/// No user has an account in it.
+async fn check_unused(connection: &mut SqliteConnection, name: &Domain) -> Result<(), StoreError> {
+    let users: i64 = sqlx::query("SELECT COUNT(*) FROM registrar_user WHERE domain = $1")
+        .bind(name.as_ascii())
+        .fetch_one(connection)
+        .await?
+        .try_get(0)?;
+    if users > 0 {
+        return Err(StoreError::DomainInUse { domain: name.clone(), users: unsigned(users) });
+    }
+    Ok(())
+}
+
 /// All internal domains, by name.
 pub(crate) async fn load_all(connection: &mut SqliteConnection) -> Result<Vec<InternalDomain>, StoreError> {
     let rows =
@@ -145,8 +231,13 @@ pub(crate) async fn load_all(connection: &mut SqliteConnection) -> Result<Vec<In
     rows.iter().map(InternalDomain::try_from).collect()
 }
 
-async fn load(connection: &mut SqliteConnection, name: &Domain) -> Result<Option<InternalDomain>, StoreError> {
-    Ok(load_all(connection).await?.into_iter().find(|domain| domain.name == *name))
+/// Whether users of `name` may have accounts; none if it is no internal domain.
+pub(crate) async fn has_registrar(
+    connection: &mut SqliteConnection,
+    name: &Domain,
+) -> Result<Option<bool>, StoreError> {
+    let domain = load_all(connection).await?.into_iter().find(|domain| domain.name == *name);
+    Ok(domain.map(|domain| domain.backends.is_empty() || domain.backends.contains(&Backend::Registrar)))
 }
 
 /// Whether `name` is an internal domain.

@@ -95,6 +95,12 @@ pub enum StoreError {
         /// Number of the last migration that this version has.
         known: i64,
     },
+    /// A component needs a secret.
+    #[error("{domain} has no secret for its component yet: give one")]
+    NoSecret {
+        /// The internal domain.
+        domain: Domain,
+    },
     /// The file is something else.
     #[error("{} is not a database of legation", path.display())]
     NotADatabase {
@@ -125,6 +131,12 @@ pub enum StoreError {
         /// The address.
         address: String,
     },
+    /// The users of a domain are not accounts.
+    #[error("{domain} is served by a component, which knows its own users: they have no accounts here")]
+    NotRegistrar {
+        /// The internal domain.
+        domain: Domain,
+    },
     /// Others on this machine could read or change the data.
     #[error("{} is open to other users of this machine (mode {mode:04o}): run chmod {remedy} on it", path.display())]
     Permissions {
@@ -153,10 +165,12 @@ impl StoreError {
             | Self::DomainInUse { .. }
             | Self::DomainTaken { .. }
             | Self::Exists { .. }
+            | Self::NoSecret { .. }
             | Self::NotAPartner { .. }
             | Self::NotAUser { .. }
             | Self::NotFound { .. }
-            | Self::NotInternal { .. } => Fault::Caller,
+            | Self::NotInternal { .. }
+            | Self::NotRegistrar { .. } => Fault::Caller,
             Self::Closed
             | Self::Damaged { .. }
             | Self::Database(_)

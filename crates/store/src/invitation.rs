@@ -143,6 +143,12 @@ pub(crate) async fn pending_of(
     rows.iter().map(|row| Invitation::try_from(row).map(|invitation| invitation.partner)).collect()
 }
 
+/// Internal users who have pending invitations.
+pub(crate) async fn all_internal(connection: &mut SqliteConnection) -> Result<Vec<BareJid>, StoreError> {
+    let rows = sqlx::query("SELECT id, internal, partner, created_at FROM invitation").fetch_all(connection).await?;
+    rows.iter().map(|row| Invitation::try_from(row).map(|invitation| invitation.internal)).collect()
+}
+
 /// Removes the invitation of this pair.
 pub(crate) async fn remove(
     connection: &mut SqliteConnection,

@@ -15,6 +15,7 @@
 //! No stanza waits for a read: gateway and proxy hold what they need in memory and follow [`Store::revisions`].
 
 pub mod audit;
+pub mod component;
 pub mod contact;
 pub mod domain;
 pub mod invitation;
@@ -34,7 +35,8 @@ mod traffic;
 
 pub use actor::Actor;
 pub use audit::{AuditFilter, AuditRow};
-pub use contact::{Contact, ContactFilter};
+pub use component::Component;
+pub use contact::{Contact, ContactFilter, Step};
 pub use domain::{Backend, InternalDomain};
 pub use error::{DomainHolder, Fault, StoreError};
 pub use head::Revisions;

@@ -13,6 +13,7 @@ struct Migration {
 const MIGRATIONS: &[Migration] = &[
     Migration { number: 1, name: "start", sql: include_str!("migrations/0001_start.sql") },
     Migration { number: 2, name: "reports", sql: include_str!("migrations/0002_reports.sql") },
+    Migration { number: 3, name: "components", sql: include_str!("migrations/0003_components.sql") },
 ];
 
 /// Number of the last migration of this version.

@@ -11,7 +11,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use crate::{
     Contact, InvitationOutcome, Store, StoreError,
-    contact::{self, Opening},
+    contact::{self, Step},
     head::Change,
     invitation,
     sqlite::Core,
@@ -32,7 +32,7 @@ pub(crate) enum Command {
 /// One write.
 #[derive(Clone, Debug)]
 pub(crate) enum Write {
-    Open { internal: BareJid, partner: BareJid, opening: Opening },
+    Step { internal: BareJid, partner: BareJid, step: Step },
     Invite { internal: BareJid, partner: BareJid },
 }
 
@@ -46,18 +46,18 @@ pub(crate) enum Written {
 impl Store {
     /// The internal user has written to the partner's user: messages are open. Durable when this returns.
     pub async fn contact_written(&self, internal: &BareJid, partner: &BareJid) -> Result<Contact, StoreError> {
-        self.open_contact(internal, partner, Opening::Written).await
+        self.contact_step(internal, partner, Step::Written).await
     }
 
     /// The internal user has added the partner's user: presence and messages are open. Durable when this returns.
     pub async fn contact_added(&self, internal: &BareJid, partner: &BareJid) -> Result<Contact, StoreError> {
-        self.open_contact(internal, partner, Opening::Added).await
+        self.contact_step(internal, partner, Step::Added).await
     }
 
     /// The partner's user has added the internal user and the partner type permits it without an approval. Durable when
     /// this returns.
     pub async fn contact_authorised(&self, internal: &BareJid, partner: &BareJid) -> Result<Contact, StoreError> {
-        self.open_contact(internal, partner, Opening::Authorised).await
+        self.contact_step(internal, partner, Step::Authorised).await
     }
 
     /// Keeps a pending invitation, within the limits. Durable when this returns [`InvitationOutcome::Recorded`].
@@ -75,13 +75,9 @@ impl Store {
         }
     }
 
-    async fn open_contact(
-        &self,
-        internal: &BareJid,
-        partner: &BareJid,
-        opening: Opening,
-    ) -> Result<Contact, StoreError> {
-        let write = Write::Open { internal: internal.clone(), partner: partner.clone(), opening };
+    /// What traffic has done to a contact. Durable when this returns; a step that changes nothing writes nothing.
+    pub async fn contact_step(&self, internal: &BareJid, partner: &BareJid, step: Step) -> Result<Contact, StoreError> {
+        let write = Write::Step { internal: internal.clone(), partner: partner.clone(), step };
         match self.write(write).await? {
             Written::Contact(contact) => Ok(contact),
             Written::Invitation(_) => Err(StoreError::Closed),
@@ -161,9 +157,9 @@ async fn commit(core: &Core, writes: &[Write]) -> Result<Vec<Written>, StoreErro
     let mut done = Vec::with_capacity(writes.len());
     for write in writes {
         done.push(match write {
-            Write::Open { internal, partner, opening } => {
-                let (contact, opened) = contact::open(&mut change, internal, partner, *opening).await?;
-                changed |= opened;
+            Write::Step { internal, partner, step } => {
+                let (contact, stepped) = contact::step(&mut change, internal, partner, *step).await?;
+                changed |= stepped;
                 Written::Contact(contact)
             }
             Write::Invite { internal, partner } => {

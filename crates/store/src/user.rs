@@ -66,7 +66,7 @@ impl Store {
     /// Adds a user.
     ///
     /// # Errors
-    /// [`StoreError::Exists`], [`StoreError::NotInternal`], [`StoreError::NotAUser`].
+    /// [`StoreError::Exists`], [`StoreError::NotInternal`], [`StoreError::NotRegistrar`], [`StoreError::NotAUser`].
     pub async fn add_user(
         &self,
         actor: &Actor,
@@ -167,10 +167,11 @@ async fn check_address(connection: &mut SqliteConnection, address: &BareJid) -> 
     if address.local().is_none() {
         return Err(StoreError::NotAUser { address: address.to_string() });
     }
-    if domain::exists(connection, address.domain()).await? {
-        return Ok(());
+    match domain::has_registrar(connection, address.domain()).await? {
+        Some(true) => Ok(()),
+        Some(false) => Err(StoreError::NotRegistrar { domain: address.domain().clone() }),
+        None => Err(StoreError::NotInternal { domain: address.domain().clone() }),
     }
-    Err(StoreError::NotInternal { domain: address.domain().clone() })
 }
 
 async fn update(

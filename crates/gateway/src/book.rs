@@ -18,6 +18,8 @@ pub(crate) enum Change {
     Users(Vec<User>),
     /// Contacts that changed, ended ones among them.
     Contacts(Vec<store::Contact>),
+    /// All domains that components serve as they are now.
+    Components(Vec<store::Component>),
     /// Everything up to these revisions was sent.
     UpTo(Revisions),
 }
@@ -88,6 +90,11 @@ impl Book {
         Contact { invited, ..entry.map(|entry| entry.contact).unwrap_or_default() }
     }
 
+    /// Whether anything stands between this internal user and any partner's user.
+    pub(crate) fn has_contacts(&self, internal: &BareJid) -> bool {
+        self.contacts.contains_key(internal)
+    }
+
     /// Notes that an invitation waits.
     pub(crate) fn invite(&mut self, internal: BareJid, partner: BareJid) {
         self.invited.insert((internal, partner));
@@ -126,8 +133,8 @@ impl Book {
     }
 }
 
-/// Loads the book; with it comes the revision to follow from.
-pub(crate) async fn load(store: &Store) -> Result<(Book, Revisions), StoreError> {
+/// Loads the book and the domains of components; with them comes the revision to follow from.
+pub(crate) async fn load(store: &Store) -> Result<(Book, Vec<store::Component>, Revisions), StoreError> {
     let seen = *store.topics().borrow();
     let mut book = Book::default();
     book.take_users(store.users().await?);
@@ -137,7 +144,7 @@ pub(crate) async fn load(store: &Store) -> Result<(Book, Revisions), StoreError>
     for invitation in store.invitations(None).await? {
         book.invite(invitation.internal, invitation.partner);
     }
-    Ok((book, seen))
+    Ok((book, store.components().await?, seen))
 }
 
 /// Sends what changes after `seen` until the gateway or the store is gone.
@@ -170,6 +177,9 @@ async fn next(
     changes: &mpsc::Sender<Change>,
 ) -> Result<bool, StoreError> {
     if now.users != seen.users && changes.send(Change::Users(store.users().await?)).await.is_err() {
+        return Ok(false);
+    }
+    if now.edge != seen.edge && changes.send(Change::Components(store.components().await?)).await.is_err() {
         return Ok(false);
     }
     if now.contacts != seen.contacts {

@@ -44,11 +44,13 @@ impl Ledger {
 pub struct Snapshot {
     /// Stanzas of partners.
     pub from_partners: Ledger,
-    /// MESSAGE requests of internal users.
+    /// MESSAGE requests of internal users, and stanzas of components.
     pub from_users: Ledger,
     /// SIP messages that went nowhere, by reason: defects, requests of unknown senders, late answers; and what the
     /// transactions absorbed or repeated.
     pub sip: BTreeMap<&'static str, u64>,
+    /// Connections of components that were refused, by reason.
+    pub components: BTreeMap<&'static str, u64>,
 }
 
 /// The counters of a gateway; shared by its tasks.
@@ -57,6 +59,7 @@ pub(crate) struct Counters {
     pub(crate) from_partners: Way,
     pub(crate) from_users: Way,
     sip: Reasons,
+    components: Reasons,
     transactions: Mutex<transaction::Counters>,
 }
 
@@ -64,6 +67,11 @@ impl Counters {
     /// Counts a SIP message that went nowhere.
     pub(crate) fn sip(&self, reason: &'static str) {
         self.sip.add(reason);
+    }
+
+    /// Counts a connection of a component that was refused.
+    pub(crate) fn component(&self, reason: &'static str) {
+        self.components.add(reason);
     }
 
     /// Takes over what the transaction layer has counted.
@@ -75,7 +83,8 @@ impl Counters {
         let mut sip = self.sip.read();
         let counted = *self.transactions.lock().unwrap_or_else(PoisonError::into_inner);
         sip.extend(words(counted).into_iter().filter(|(_, count)| *count > 0));
-        Snapshot { from_partners: self.from_partners.ledger(), from_users: self.from_users.ledger(), sip }
+        let (from_partners, from_users) = (self.from_partners.ledger(), self.from_users.ledger());
+        Snapshot { from_partners, from_users, sip, components: self.components.read() }
     }
 }
 

@@ -19,8 +19,9 @@ use tokio::{
 
 use crate::{
     Snapshot, book,
+    component::{TOLD_MAX, listener},
     counters::Counters,
-    shard::{Ears, Parts, Question, Shard, WRITES_MAX},
+    shard::{COMPONENTS_WINDOW, Ears, Parts, Question, Shard, WRITES_MAX},
     sip::{
         ARRIVALS_MAX,
         flows::{Datagrams, Flows, Listener},
@@ -47,6 +48,8 @@ pub struct GatewayConfig {
     pub sip_host: Option<String>,
     /// URIs to write to about this server (XEP-0157), such as `mailto:admin@contoso.example`.
     pub contacts: Vec<String>,
+    /// Where components connect (XEP-0114), without TLS; port 0 lets the kernel choose.
+    pub components: Vec<SocketAddr>,
 }
 
 /// Why a gateway does not start.
@@ -80,14 +83,29 @@ pub struct Registration {
     pub is_unreachable: bool,
 }
 
+/// A component that serves its domain.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct ConnectedComponent {
+    /// The domain.
+    pub domain: lexicon::Domain,
+    /// The other end of its connection.
+    pub peer: SocketAddr,
+    /// Since when.
+    pub since: lexicon::Timestamp,
+    /// Stanzas that wait for it to read.
+    pub waiting: usize,
+}
+
 /// A running gateway. Dropping it stops it without waiting.
 #[derive(Debug)]
 pub struct Running {
     udp: Vec<SocketAddr>,
     tcp: Vec<SocketAddr>,
+    components: Vec<SocketAddr>,
     monitor: Monitor,
     stop: watch::Sender<bool>,
     shard: JoinHandle<()>,
+    listeners: Vec<JoinHandle<()>>,
 }
 
 /// Looks at a gateway without holding it. Cloning is cheap.
@@ -99,9 +117,11 @@ pub struct Monitor {
 }
 
 impl Monitor {
-    /// Waits until users and contacts of these revisions are in force; at once when the gateway has stopped.
+    /// Waits until users, contacts and components of these revisions are in force; at once when the gateway has stopped.
     pub async fn in_force(&self, of: Revisions) {
-        let reached = |applied: &Revisions| applied.users >= of.users && applied.contacts >= of.contacts;
+        let reached = |applied: &Revisions| {
+            applied.users >= of.users && applied.contacts >= of.contacts && applied.edge >= of.edge
+        };
         let _ = self.applied.clone().wait_for(reached).await;
     }
 
@@ -118,6 +138,15 @@ impl Monitor {
             Err(_) => Vec::new(),
         }
     }
+
+    /// Which components are connected, by domain; empty once the gateway has stopped.
+    pub async fn components(&self) -> Vec<ConnectedComponent> {
+        let (reply, answer) = oneshot::channel();
+        match self.questions.send(Question::Components(reply)).await {
+            Ok(()) => answer.await.unwrap_or_default(),
+            Err(_) => Vec::new(),
+        }
+    }
 }
 
 impl Running {
@@ -129,6 +158,11 @@ impl Running {
     /// Where SIP is listened for over TCP.
     pub fn sip_tcp(&self) -> &[SocketAddr] {
         &self.tcp
+    }
+
+    /// Where components connect.
+    pub fn components(&self) -> &[SocketAddr] {
+        &self.components
     }
 
     /// For those who only look.
@@ -152,6 +186,9 @@ impl Running {
         if let Err(error) = self.shard.await {
             tracing::error!(%error, "the gateway did not end cleanly");
         }
+        for listener in self.listeners {
+            let _ = listener.await;
+        }
     }
 }
 
@@ -167,7 +204,7 @@ pub async fn start(
     if config.sip_udp.is_empty() && config.sip_tcp.is_empty() {
         return Err(GatewayError::NoListener);
     }
-    let (book, seen) = book::load(&store).await?;
+    let (book, served, seen) = book::load(&store).await?;
     let bound = bind(&config).await?;
     let counters = Arc::new(Counters::default());
     let (stop, stopped) = watch::channel(false);
@@ -175,17 +212,20 @@ pub async fn start(
     let (changes, changed) = mpsc::channel(CHANGES_MAX);
     let (questions, asked) = mpsc::channel(QUESTIONS_MAX);
     let (stored, written) = mpsc::channel(WRITES_MAX);
+    let (told, heard) = mpsc::channel(TOLD_MAX);
     let (udp, tcp) = (addresses(&bound.udp, |socket| socket.local_addr()), addresses(&bound.tcp, |l| l.local_addr()));
+    let components = addresses(&bound.components, |listener| listener.local_addr());
     let flows = flows(&bound, &config);
     let (applied, up_to) = watch::channel(seen);
     let parts = Parts {
         flows,
         book,
-        snapshots,
+        snapshots: snapshots.clone(),
         access: AccessPolicies::default(),
         store: store.clone(),
         stored,
         port: link.link.port(LINK_WINDOW),
+        components: (link.link.port(COMPONENTS_WINDOW), served),
         counters: Arc::clone(&counters),
         contacts: config.contacts.into(),
         applied,
@@ -196,33 +236,43 @@ pub async fn start(
     for listener in bound.tcp {
         tokio::spawn(tcp::accept(listener, arrivals.clone(), Arc::clone(&counters), stopped.clone()));
     }
+    let (stop_listening, half_open) = (stopped.clone(), listener::half_open());
+    let means = listener::Means { told, counters: Arc::clone(&counters), snapshots, half_open, stop: stop_listening };
+    let accept = |socket| tokio::spawn(listener::accept(socket, means.clone()));
+    let listeners = bound.components.into_iter().map(accept).collect();
     tokio::spawn(book::follow(store, seen, changes));
     let ears = Ears {
         arrivals: arrived,
         inbox: link.inbox,
         stored: written,
         changes: changed,
+        components: heard,
         questions: asked,
         stop: stopped,
     };
     let shard = tokio::spawn(Shard::new(parts).run(ears));
-    Ok(Running { udp, tcp, monitor: Monitor { counters, questions, applied: up_to }, stop, shard })
+    let monitor = Monitor { counters, questions, applied: up_to };
+    Ok(Running { udp, tcp, components, monitor, stop, shard, listeners })
 }
 
 /// Sockets that are bound.
 struct Bound {
     udp: Vec<Arc<UdpSocket>>,
     tcp: Vec<TcpListener>,
+    components: Vec<TcpListener>,
 }
 
 async fn bind(config: &GatewayConfig) -> Result<Bound, GatewayError> {
-    let mut bound = Bound { udp: Vec::new(), tcp: Vec::new() };
+    let mut bound = Bound { udp: Vec::new(), tcp: Vec::new(), components: Vec::new() };
     for address in &config.sip_udp {
         let socket = UdpSocket::bind(address).await.map_err(|error| ListenError::of(*address, error))?;
         bound.udp.push(Arc::new(socket));
     }
     for address in &config.sip_tcp {
         bound.tcp.push(listen(*address)?);
+    }
+    for address in &config.components {
+        bound.components.push(listen(*address)?);
     }
     Ok(bound)
 }

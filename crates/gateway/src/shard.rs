@@ -1,4 +1,5 @@
-//! One shard: all SIP transactions, bindings and deliveries of the users it serves, in one task.
+//! One shard: all SIP transactions, bindings and deliveries of the users it serves, and all stanzas of components, in one
+//! task.
 //!
 //! The shard owns its state and never waits: sockets are written without waiting, the store is written by tasks that
 //! report back, and the link gives credit. Everything that can grow is bounded, and what is beyond a bound is answered.
@@ -7,6 +8,7 @@
 //!
 //! Inputs of the transaction layer are queued and taken one at a time, each with all its outputs, as the layer asks.
 
+mod components;
 mod delivery;
 mod domain;
 mod inward;
@@ -40,9 +42,12 @@ use tokio::{
     time::sleep_until,
 };
 
+pub(crate) use components::LINK_WINDOW as COMPONENTS_WINDOW;
+
 use crate::{
-    Registration,
+    ConnectedComponent, Registration,
     book::{Book, Change},
+    component::Told,
     counters::Counters,
     sip::{
         Arrival, PONG,
@@ -59,6 +64,8 @@ const NONCES_MAX: usize = 65_536;
 pub(crate) const WRITES_MAX: usize = 1024;
 /// Arrivals taken between two looks at everything else.
 const ARRIVALS_AT_ONCE: usize = 64;
+/// Between two tries to give the link what it had no room for.
+const HELD_PAUSE: Duration = Duration::from_millis(10);
 /// Longest sleep, so that the clock of the shard is never far behind.
 const SLEEP_MAX: Duration = Duration::from_secs(60);
 
@@ -69,6 +76,7 @@ pub(crate) struct Ears {
     pub(crate) inbox: Inbox,
     pub(crate) stored: mpsc::Receiver<Stored>,
     pub(crate) changes: mpsc::Receiver<Change>,
+    pub(crate) components: mpsc::Receiver<Told>,
     pub(crate) questions: mpsc::Receiver<Question>,
     pub(crate) stop: watch::Receiver<bool>,
 }
@@ -78,6 +86,8 @@ pub(crate) struct Ears {
 pub(crate) enum Question {
     /// Who is registered now.
     Registrations(oneshot::Sender<Vec<Registration>>),
+    /// Which components are connected now.
+    Components(oneshot::Sender<Vec<ConnectedComponent>>),
 }
 
 /// A store write that has ended.
@@ -87,6 +97,9 @@ pub(crate) enum Stored {
     Written { pair: memory::Pair, contact: Option<Box<store::Contact>> },
     /// An invitation.
     Invited { pair: memory::Pair, receipt: link::Receipt, outcome: Option<InvitationOutcome> },
+    /// A contact as a component, or a partner's user, has changed it, or nothing if it could not be stored. `opens` if the
+    /// first stanza that waits is the one that did.
+    Stepped { pair: memory::Pair, contact: Option<Box<store::Contact>>, opens: bool },
 }
 
 /// What a shard is made of.
@@ -98,6 +111,8 @@ pub(crate) struct Parts {
     pub(crate) store: Store,
     pub(crate) stored: mpsc::Sender<Stored>,
     pub(crate) port: Port,
+    /// That of components, and the domains that they serve.
+    pub(crate) components: (Port, Vec<store::Component>),
     pub(crate) counters: Arc<Counters>,
     pub(crate) contacts: Arc<[String]>,
     /// Up to where the store's changes have been taken.
@@ -122,6 +137,7 @@ pub(crate) struct Shard {
     writes: usize,
     port: Port,
     outward: outward::Outward,
+    components: components::Components,
     deliveries: delivery::Deliveries,
     memory: memory::Memory,
     counters: Arc<Counters>,
@@ -134,6 +150,8 @@ enum Event {
     Arrivals,
     Envelope(Option<link::Envelope>),
     Settlement(link::Settlement),
+    ComponentSettlement(link::Settlement),
+    Told(Told),
     Stored(Stored),
     Changed(Change),
     Asked(Question),
@@ -160,6 +178,7 @@ impl Shard {
             writes: 0,
             port: parts.port,
             outward: outward::Outward::default(),
+            components: components::Components::new(parts.components.0, parts.components.1),
             deliveries: delivery::Deliveries::default(),
             memory: memory::Memory::default(),
             counters: parts.counters,
@@ -178,6 +197,8 @@ impl Shard {
                 1.. = ears.arrivals.recv_many(&mut arrivals, ARRIVALS_AT_ONCE) => Event::Arrivals,
                 envelope = ears.inbox.receive(), if link_open && self.deliveries.has_room() => Event::Envelope(envelope),
                 settlement = self.port.settlement() => Event::Settlement(settlement),
+                settlement = self.components.port.settlement() => Event::ComponentSettlement(settlement),
+                Some(told) = ears.components.recv() => Event::Told(told),
                 Some(stored) = ears.stored.recv() => Event::Stored(stored),
                 Some(change) = ears.changes.recv() => Event::Changed(change),
                 Some(question) = ears.questions.recv() => Event::Asked(question),
@@ -195,6 +216,8 @@ impl Shard {
                 Event::Envelope(Some(envelope)) => self.envelope(envelope),
                 Event::Envelope(None) => link_open = false,
                 Event::Settlement(settlement) => self.settlement(settlement),
+                Event::ComponentSettlement(settlement) => self.component_settlement(settlement),
+                Event::Told(told) => self.told(told),
                 Event::Stored(stored) => self.stored(stored),
                 Event::Changed(change) => self.changed(change),
                 Event::Asked(question) => self.asked(question),
@@ -217,6 +240,7 @@ impl Shard {
         self.registrar.expire(now);
         self.expire_letters();
         self.expire_deliveries();
+        self.release_held();
     }
 
     fn deadline(&self) -> Instant {
@@ -225,6 +249,7 @@ impl Shard {
             self.registrar.deadline(),
             self.outward.deadline(),
             self.deliveries.deadline(),
+            self.components.is_holding().then(|| self.now.instant + HELD_PAUSE),
             Some(self.now.instant + SLEEP_MAX),
         ];
         deadlines.into_iter().flatten().min().unwrap_or(self.now.instant + SLEEP_MAX)
@@ -353,11 +378,15 @@ impl Shard {
             }
             Change::Contacts(rows) => {
                 for row in rows {
-                    if let Some(watching) = self.book.take_contact(&row) {
+                    let pair = memory::Pair { internal: row.internal.clone(), partner: row.partner.clone() };
+                    if let Some(watching) = self.book.take_contact(&row)
+                        && !self.components.is_changing(&pair)
+                    {
                         self.tell(&watching);
                     }
                 }
             }
+            Change::Components(components) => self.components.take(components),
             Change::UpTo(revisions) => {
                 self.applied.send_replace(revisions);
             }
@@ -369,6 +398,7 @@ impl Shard {
         match stored {
             Stored::Written { pair, contact } => self.written(pair, contact),
             Stored::Invited { pair, receipt, outcome } => self.invited(pair, receipt, outcome),
+            Stored::Stepped { pair, contact, opens } => self.stepped(&pair, contact, opens),
         }
     }
 
@@ -376,6 +406,9 @@ impl Shard {
         match question {
             Question::Registrations(reply) => {
                 let _ = reply.send(self.registrations());
+            }
+            Question::Components(reply) => {
+                let _ = reply.send(self.components.connected());
             }
         }
     }

@@ -24,6 +24,7 @@ use link::Receipt;
 use xmpp::stanza::{Condition, StanzaError};
 
 use super::{Shard, request::Incoming};
+use crate::component::Outgoing;
 
 /// Deliveries under way at most; beyond it the link is not read.
 const DELIVERIES_MAX: usize = 8192;
@@ -35,6 +36,8 @@ pub(super) enum Sender {
     Partner(Receipt),
     /// An internal user.
     User(Box<Incoming>),
+    /// A component.
+    Component(Box<Outgoing>),
     /// Nobody: a notice of ours.
     Nobody,
 }
@@ -269,6 +272,10 @@ impl Shard {
                 }
                 self.answer(&incoming, to_user(ended), &[]);
             }
+            Sender::Component(outgoing) => match ended {
+                Ended::Taken => outgoing.delivered(&self.counters),
+                ended => outgoing.refused(&to_partner(ended), &self.counters),
+            },
             Sender::Nobody => {
                 if !matches!(ended, Ended::Taken) {
                     self.counters.sip("notice_lost");

@@ -13,16 +13,19 @@ use policy::contact::{
     Answer, DropReason, Inbound, IqKind, Judged, MessageKind, PresenceKind, StanzaKind as Kind, judge_inbound,
 };
 use store::InvitationOutcome;
-use xmpp::stanza::{Condition, StanzaError, StanzaKind, StanzaRef};
+use xmpp::{
+    stanza::{Condition, StanzaError, StanzaKind, StanzaRef},
+    xml::ElementRef,
+};
 
 use super::{Shard, Stored, WRITES_MAX, delivery::Sender, memory::Pair};
 
 /// A stanza with its addresses.
-struct Arrived<'a> {
-    stanza: StanzaRef<'a>,
-    from: Jid,
-    to: Jid,
-    receipt: Receipt,
+pub(super) struct Arrived<'a> {
+    pub(super) stanza: StanzaRef<'a>,
+    pub(super) from: Jid,
+    pub(super) to: Jid,
+    pub(super) receipt: Receipt,
     deadline: Instant,
 }
 
@@ -37,25 +40,38 @@ impl Shard {
             }
             return receipts.settle_all(&Settled::Refused(Box::new(Condition::RemoteServerTimeout.into())));
         }
+        if self.components.serves(&pair.local) {
+            return self.envelope_for_component(Envelope { pair, batch, deadline, receipts });
+        }
         for (element, receipt) in batch.elements().zip(receipts) {
             self.counters.from_partners.received();
-            match StanzaRef::of(element) {
-                Some(stanza) => self.stanza(&pair, stanza, receipt, deadline),
-                None => self.refuse(receipt, Condition::BadRequest.into()),
+            if let Some((kind, arrived)) = self.arrived(&pair, element, receipt, deadline) {
+                self.stanza(kind, arrived);
             }
         }
     }
 
-    fn stanza(&mut self, pair: &DomainPair, stanza: StanzaRef<'_>, receipt: Receipt, deadline: Instant) {
+    /// The stanza with its addresses; none if it was refused.
+    pub(super) fn arrived<'a>(
+        &mut self,
+        pair: &DomainPair,
+        element: ElementRef<'a>,
+        receipt: Receipt,
+        deadline: Instant,
+    ) -> Option<(Kind, Arrived<'a>)> {
+        let mut refuse = |receipt, condition: Condition| {
+            self.refuse(receipt, condition.into());
+            None
+        };
+        let Some(stanza) = StanzaRef::of(element) else { return refuse(receipt, Condition::BadRequest) };
         let from = address(stanza.from()).filter(|from| *from.domain() == pair.remote);
         let to = address(stanza.to()).filter(|to| *to.domain() == pair.local);
-        let (Some(from), Some(to)) = (from, to) else {
-            return self.refuse(receipt, Condition::JidMalformed.into());
-        };
-        let Some(kind) = kind_of(&stanza) else {
-            return self.refuse(receipt, Condition::BadRequest.into());
-        };
-        let arrived = Arrived { stanza, from, to, receipt, deadline };
+        let (Some(from), Some(to)) = (from, to) else { return refuse(receipt, Condition::JidMalformed) };
+        let Some(kind) = kind_of(&stanza) else { return refuse(receipt, Condition::BadRequest) };
+        Some((kind, Arrived { stanza, from, to, receipt, deadline }))
+    }
+
+    fn stanza(&mut self, kind: Kind, arrived: Arrived<'_>) {
         let judged = self.judge(kind, &arrived);
         tracing::debug!(from = %arrived.from, to = %arrived.to, ?kind, ?judged, "a stanza of a partner");
         match judged {
@@ -63,18 +79,19 @@ impl Shard {
             Judged::Answer(answer) => self.refuse(arrived.receipt, error_of(answer)),
             Judged::Drop(reason) => self.silence(arrived.receipt, reason.as_str()),
             Judged::KeepPending => self.keep_invitation(arrived),
-            Judged::TreatAsSubscribe | Judged::WithdrawPending => {
-                self.silence(arrived.receipt, "presence_not_carried");
-            }
+            Judged::TreatAsSubscribe => self.silence(arrived.receipt, "presence_not_carried"),
+            Judged::WithdrawPending => self.withdraw_invitation(arrived),
         }
     }
 
-    fn judge(&self, kind: Kind, arrived: &Arrived<'_>) -> Judged {
+    pub(super) fn judge(&self, kind: Kind, arrived: &Arrived<'_>) -> Judged {
         let Some(edge) = self.snapshot() else { return Judged::Drop(DropReason::NotAPartner) };
         let partner = edge.partner_of(arrived.from.domain()).map(AsRef::as_ref);
         let user = arrived.to.bare();
-        if user.local().is_none() {
-            // The contact rules are for users; of a sender to the domain itself only the partner is judged.
+        let of_component = self.components.serves(user.domain());
+        if user.local().is_none() && (!of_component || matches!(kind, Kind::Iq(_))) {
+            // The contact rules are for users; of a sender to the domain itself only the partner is judged. A component
+            // may use its domain like the address of a user, but is asked what it is like any domain.
             let case = Inbound { partner, contact: policy::Contact::default().add(), has_access: true, exists: true };
             return judge_inbound(kind, case);
         }
@@ -82,7 +99,7 @@ impl Shard {
             partner,
             contact: self.book.contact(user, arrived.from.bare()),
             has_access: partner.is_some_and(|partner| self.access.judge(user, partner).is_allowed()),
-            exists: self.book.exists(user),
+            exists: of_component || self.book.exists(user),
         };
         judge_inbound(kind, case)
     }
@@ -140,7 +157,7 @@ impl Shard {
     }
 
     /// Keeps the request of a stranger to see presence, until the user is asked; nothing is answered.
-    fn keep_invitation(&mut self, arrived: Arrived<'_>) {
+    pub(super) fn keep_invitation(&mut self, arrived: Arrived<'_>) {
         if self.writes >= WRITES_MAX {
             return self.silence(arrived.receipt, "overloaded");
         }
@@ -175,11 +192,11 @@ impl Shard {
     }
 }
 
-fn address(text: Option<&str>) -> Option<Jid> {
+pub(super) fn address(text: Option<&str>) -> Option<Jid> {
     JidRef::split(text?).ok()?.to_jid().ok()
 }
 
-fn kind_of(stanza: &StanzaRef<'_>) -> Option<Kind> {
+pub(super) fn kind_of(stanza: &StanzaRef<'_>) -> Option<Kind> {
     let stanza_type = stanza.stanza_type();
     Some(match stanza.kind() {
         StanzaKind::Message => Kind::Message(MessageKind::from_type(stanza_type)),
@@ -189,7 +206,7 @@ fn kind_of(stanza: &StanzaRef<'_>) -> Option<Kind> {
 }
 
 /// The condition and type of the contact rules are words of RFC 6120; an unknown one would be a slip in their table.
-fn error_of(answer: Answer) -> StanzaError {
+pub(super) fn error_of(answer: Answer) -> StanzaError {
     let condition = answer.condition().parse().unwrap_or(Condition::UndefinedCondition);
     let error = StanzaError::new(condition);
     let error = match answer.error_type().parse() {

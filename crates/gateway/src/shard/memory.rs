@@ -29,11 +29,21 @@ pub(super) struct Memory {
     call_ids: Recent<Pair, Arc<str>>,
     /// Who was told that encrypted messages cannot be read.
     hinted: Recent<Pair, ()>,
+    /// Addresses that components have used.
+    seen: Recent<BareJid, ()>,
+    /// Whose probe a component was handed as a request to see presence.
+    probes: Recent<Pair, ()>,
 }
 
 impl Default for Memory {
     fn default() -> Self {
-        Self { sent: Recent::new(SENT_MAX), call_ids: Recent::new(PAIRS_MAX), hinted: Recent::new(PAIRS_MAX) }
+        Self {
+            sent: Recent::new(SENT_MAX),
+            call_ids: Recent::new(PAIRS_MAX),
+            hinted: Recent::new(PAIRS_MAX),
+            seen: Recent::new(PAIRS_MAX),
+            probes: Recent::new(PAIRS_MAX),
+        }
     }
 }
 
@@ -55,6 +65,28 @@ impl Memory {
             self.call_ids.put(pair.clone(), call_id.into());
         }
         repeats
+    }
+
+    /// A component has used this address.
+    pub(super) fn saw(&mut self, address: &BareJid) {
+        if !self.has_seen(address) {
+            self.seen.put(address.clone(), ());
+        }
+    }
+
+    /// Whether a component has used this address.
+    pub(super) fn has_seen(&self, address: &BareJid) -> bool {
+        self.seen.entries.contains_key(address)
+    }
+
+    /// A component was handed a probe as a request to see presence.
+    pub(super) fn probe(&mut self, pair: Pair) {
+        self.probes.put(pair, ());
+    }
+
+    /// Whether the last request of this pair was a probe; it is so once.
+    pub(super) fn take_probe(&mut self, pair: &Pair) -> bool {
+        self.probes.entries.remove(pair).is_some()
     }
 
     /// Whether a hint is due; it is so once.

@@ -103,13 +103,16 @@ impl Shard {
         }
     }
 
-    fn refuse_message(&mut self, incoming: &Incoming, answer: Answer, fields: &[(&str, &str)]) {
+    pub(super) fn refuse_message(&mut self, incoming: &Incoming, answer: Answer, fields: &[(&str, &str)]) {
         self.counters.from_users.answered();
         self.answer(incoming, answer, fields);
     }
 
-    /// Between two internal users; the recipient's endpoints answer.
+    /// Between two internal users; the recipient's endpoints or component answer.
     fn message_inside(&mut self, incoming: Incoming, from: &BareJid, to: &Jid, text: &Text) {
+        if self.components.serves(to.domain()) {
+            return self.letter_to_component(incoming, from, to, text);
+        }
         if !self.book.exists(to.bare()) {
             return self.refuse_message(&incoming, Answer::new(Status::NOT_FOUND), &[]);
         }
@@ -278,6 +281,7 @@ impl Shard {
         for letter in sent.chain(writing).collect::<Vec<_>>() {
             self.refuse_message(&letter.incoming, unavailable("The gateway is stopping"), &[]);
         }
+        self.give_up_letters();
     }
 }
 

@@ -69,6 +69,7 @@ impl Bench {
             store,
             stored: stored_sender,
             port: inside.link.port(window),
+            components: (inside.link.port(window), Vec::new()),
             counters: Arc::default(),
             contacts: Arc::new([]),
             applied: watch::channel(Revisions::default()).0,

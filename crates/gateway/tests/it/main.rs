@@ -1,6 +1,9 @@
-//! The gateway on loopback sockets, with scripted SIP endpoints and a scripted other end of the link.
+//! The gateway on loopback sockets, with scripted SIP endpoints and components and a scripted other end of the link.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod bot;
+mod component_limits;
+mod components;
 mod contact_rules;
 mod from_partners;
 mod from_users;

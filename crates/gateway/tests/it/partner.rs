@@ -81,6 +81,12 @@ impl Edge {
         self.port.try_send(pair, batch.clone(), Instant::now() + PATIENCE).unwrap();
     }
 
+    /// The same once the link has room for it.
+    pub(crate) async fn send_in_turn(&mut self, xml: &str) {
+        self.port.room().await;
+        self.send(xml);
+    }
+
     /// How the oldest stanza that was handed over ended.
     pub(crate) async fn outcome(&mut self) -> Result<(), StanzaError> {
         let settlement = timeout(PATIENCE, self.port.settlement()).await.expect("a stanza ends");

@@ -1,4 +1,4 @@
-//! contoso.example with its users romeo and tybalt, and three partners, one of each type that matters.
+//! contoso.example with its users romeo and tybalt, bots.contoso.example for a component, and three partners, one of each type that matters.
 
 use std::{sync::Arc, time::Duration};
 
@@ -9,12 +9,16 @@ use sip::digest::{Algorithm, ha1};
 use store::{Actor, Backend, Credential, Store};
 use tokio::{sync::watch, time::timeout};
 
-use crate::{partner::Edge, phone::Phone};
+use crate::{bot::Bot, partner::Edge, phone::Phone};
 
 /// What every test waits for at most.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(10);
 
 pub(crate) const PASSWORD: &str = "wherefore";
+
+/// The domain of a component, and its secret.
+pub(crate) const BOTS: &str = "bots.contoso.example";
+pub(crate) const SECRET: &str = "the secret of the bots";
 
 /// A running gateway and everything around it.
 pub(crate) struct Scene {
@@ -43,6 +47,7 @@ impl Scene {
         let directory = tempfile::tempdir().unwrap();
         let store = Store::open(directory.path().join("data/legation.db")).await.unwrap();
         store.add_domain(&actor(), &domain("contoso.example"), &[Backend::Registrar]).await.unwrap();
+        store.add_component_domain(&actor(), &domain(BOTS), &SECRET.parse().unwrap()).await.unwrap();
         for (name, partner_type, enabled) in [
             ("fabrikam.example", PartnerType::Federated, true),
             ("litware.example", PartnerType::PublicUnverified, true),
@@ -60,7 +65,12 @@ impl Scene {
         publish.send_replace(Some(Arc::new(store.snapshot().await.unwrap())));
         let (inside, outside) = link::local(64);
         let loopback = vec!["127.0.0.1:0".parse().unwrap()];
-        let config = GatewayConfig { sip_udp: loopback.clone(), sip_tcp: loopback, ..GatewayConfig::default() };
+        let config = GatewayConfig {
+            sip_udp: loopback.clone(),
+            sip_tcp: loopback.clone(),
+            components: loopback,
+            ..GatewayConfig::default()
+        };
         let gateway = gateway::start(config, store.clone(), inside, snapshots).await.unwrap();
         Self { gateway, edge: Edge::new(outside), store, snapshots: publish, _directory: directory }
     }
@@ -93,6 +103,11 @@ impl Scene {
         let mut phone = Phone::tcp(self.gateway.sip_tcp()[0], user).await;
         assert_eq!(phone.register(3600).await.status.code(), 200);
         phone
+    }
+
+    /// The component of bots.contoso.example.
+    pub(crate) async fn bot(&self) -> Bot {
+        Bot::connect(self.gateway.components()[0], BOTS, SECRET).await
     }
 
     /// The gateway answers, and its ledger balances with nothing queued.

@@ -14,6 +14,7 @@ use std::{
 use net::{dns::DnsConfig, tls::CertificateFiles};
 
 mod check;
+mod contact;
 mod file;
 mod position;
 mod template;
@@ -40,6 +41,8 @@ pub struct Config {
     pub xmpp: XmppConfig,
     /// Towards SIP clients.
     pub sip: SipConfig,
+    /// Where components connect; none: no program can serve a domain.
+    pub component: Vec<SocketAddr>,
     /// Whom to ask for partners' addresses, and what not to ask.
     pub dns: DnsConfig,
     /// The Unix socket of the API.
@@ -59,6 +62,8 @@ pub struct XmppConfig {
     pub listen_tls: Vec<SocketAddr>,
     /// Ours; the first is shown when no other fits.
     pub certificates: Vec<CertificateFiles>,
+    /// URIs of those who administer this server, told to whoever asks (XEP-0157).
+    pub contacts: Vec<String>,
 }
 
 /// The registrar's listeners.
@@ -153,7 +158,9 @@ impl Config {
                 listen: vec![SocketAddr::from((Ipv6Addr::UNSPECIFIED, 5269))],
                 listen_tls: Vec::new(),
                 certificates: Vec::new(),
+                contacts: Vec::new(),
             },
+            component: Vec::new(),
             sip: SipConfig { udp: vec![sip], tcp: vec![sip] },
             dns: DnsConfig::default(),
             log: LogConfig::default(),

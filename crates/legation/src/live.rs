@@ -6,7 +6,7 @@ use lexicon::{DomainPair, Timestamp};
 use link::Snapshots;
 use panel::{
     ProbeState,
-    api::v1::dto::{Listener, Status, Stream},
+    api::v1::dto::{Component, Listener, Status, Stream},
 };
 use policy::{EdgeSnapshot, Partner};
 
@@ -50,6 +50,7 @@ impl Live {
         listeners.extend(of("xmpp", "tls", proxy.addresses_tls()));
         listeners.extend(of("sip", "udp", gateway.sip_udp()));
         listeners.extend(of("sip", "tcp", gateway.sip_tcp()));
+        listeners.extend(of("component", "tcp", gateway.components()));
         listeners.push(api);
         Self {
             started_at,
@@ -119,6 +120,7 @@ impl Live {
             insert(&mut ledger, name, &counts, &way.dropped);
         }
         insert(&mut ledger, "gateway.sip", &[], &inside.sip);
+        insert(&mut ledger, "gateway.components", &[], &inside.components);
         ledger.insert("proxy.reports_dropped".to_owned(), self.proxy.reports_dropped());
         ledger.insert("proxy.connections_refused".to_owned(), self.proxy.connections_refused());
         ledger
@@ -139,6 +141,19 @@ impl panel::Live for Live {
     /// One row for each pair that a live stream may carry.
     fn streams(&self) -> Vec<Stream> {
         self.rows()
+    }
+
+    fn components(&self) -> panel::Answer<'_, Vec<Component>> {
+        Box::pin(async {
+            let connected = self.gateway.components().await.into_iter();
+            let told = |component: gateway::ConnectedComponent| Component {
+                domain: component.domain.as_ascii().to_owned(),
+                peer: component.peer.to_string(),
+                since: component.since.to_string(),
+                waiting: component.waiting as u64,
+            };
+            connected.map(told).collect()
+        })
     }
 
     fn close_stream(&self, number: u64, reason: &str) -> bool {
@@ -190,6 +205,7 @@ impl panel::Live for Live {
                 listeners: self.listeners.clone(),
                 streams,
                 registrations: self.gateway.registrations().await.len() as u64,
+                components: panel::Live::components(self).await,
                 ledger: self.ledger(),
                 warnings,
                 ..Status::default()

@@ -45,6 +45,8 @@ pub struct Addresses {
     pub sip_udp: Vec<SocketAddr>,
     /// By SIP endpoints over TCP.
     pub sip_tcp: Vec<SocketAddr>,
+    /// By components.
+    pub components: Vec<SocketAddr>,
     /// By administrators: the Unix socket of the API.
     pub admin_socket: PathBuf,
     /// By monitoring systems of this machine.
@@ -109,6 +111,8 @@ async fn start_roles(config: Config, store: &Store) -> Result<Running, StartErro
     let inside = gateway::GatewayConfig {
         sip_udp: config.sip.udp.clone(),
         sip_tcp: config.sip.tcp.clone(),
+        components: config.component.clone(),
+        contacts: config.xmpp.contacts.clone(),
         ..gateway::GatewayConfig::default()
     };
     let gateway = gateway::start(inside, store.clone(), inside_end, snapshots.clone()).await?;
@@ -131,6 +135,7 @@ impl Running {
             xmpp_tls: self.proxy.addresses_tls().to_vec(),
             sip_udp: self.gateway.sip_udp().to_vec(),
             sip_tcp: self.gateway.sip_tcp().to_vec(),
+            components: self.gateway.components().to_vec(),
             admin_socket: self.panel.path().to_owned(),
             ops: self.ops.addresses().to_vec(),
         }

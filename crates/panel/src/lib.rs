@@ -18,7 +18,7 @@ use lexicon::{BareJid, DomainPair, Report};
 use policy::Partner;
 use store::{Credential, Revisions, Store};
 
-pub use api::v1::dto::{Certificates, DigestChoice, Status, Stream};
+pub use api::v1::dto::{Certificates, Component, DigestChoice, Status, Stream};
 pub use socket::{Running, SocketError, start};
 
 /// What the panel is given by the binary.
@@ -48,6 +48,11 @@ pub enum CertificateSource {
 pub trait Live: Send + Sync {
     /// The present state; version and revision are filled in by the panel.
     fn status(&self) -> Answer<'_, Status>;
+
+    /// The components that serve internal domains now.
+    fn components(&self) -> Answer<'_, Vec<Component>> {
+        Box::pin(async { Vec::new() })
+    }
 
     /// The live streams with partners, a row for each pair.
     fn streams(&self) -> Vec<Stream> {

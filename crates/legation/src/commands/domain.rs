@@ -1,25 +1,53 @@
 //! `legation domain`.
 
-use clap::Subcommand;
-use panel::api::v1::dto::{Domain, NewDomain};
+use std::path::PathBuf;
 
-use super::Caller;
+use clap::Subcommand;
+use net::entropy;
+use panel::api::v1::dto::{Domain, DomainChanges, NewDomain};
+use policy::settings::Passphrase;
+use serde_json::{Value, json};
+
+use super::{Caller, password};
 use crate::{
     client::escape,
     output::{self, Failure, Format},
 };
 
+/// The backend that has a secret.
+const COMPONENT: &str = "component";
+
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
     /// List the internal domains
     List,
-    /// Add an internal domain
+    /// Show an internal domain
+    Show {
+        /// Its name
+        domain: String,
+    },
+    /// Add an internal domain; the secret of a component is read from standard input, a prompt or a file
     Add {
         /// Its name
         domain: String,
-        /// What serves its users; may be repeated, first choice first [default: registrar]
+        /// What serves its users: registrar or component [default: registrar]
         #[arg(long, value_name = "BACKEND")]
         backend: Vec<String>,
+        #[command(flatten)]
+        secret: Secret,
+    },
+    /// Change what serves an internal domain, or the secret of its component
+    Set {
+        /// Its name
+        domain: String,
+        /// What serves its users: registrar or component
+        #[arg(long, value_name = "BACKEND")]
+        backend: Vec<String>,
+        /// Read a new secret of the component from standard input or a prompt
+        #[arg(long, conflicts_with_all = ["secret_file", "generate_secret"])]
+        new_secret: bool,
+        #[command(flatten)]
+        secret: Secret,
     },
     /// Remove an internal domain that has no users
     Remove {
@@ -28,24 +56,78 @@ pub(super) enum Command {
     },
 }
 
+/// Where the secret of a component comes from.
+#[derive(Debug, clap::Args)]
+pub(super) struct Secret {
+    /// Read the secret of the component from the first line of this file
+    #[arg(long, value_name = "FILE")]
+    secret_file: Option<PathBuf>,
+    /// Make a secret for the component and show it, once
+    #[arg(long, conflicts_with = "secret_file")]
+    generate_secret: bool,
+}
+
+/// A secret, and whether it was made here and must be shown.
+#[derive(Default)]
+struct Chosen {
+    secret: Option<String>,
+    made: bool,
+}
+
+impl Secret {
+    /// From a file or made anew; with `ask` also from standard input or a prompt.
+    fn choose(&self, ask: bool) -> Result<Chosen, Failure> {
+        if self.generate_secret {
+            let secret = Passphrase::from_random(entropy::seed());
+            return Ok(Chosen { secret: Some(secret.reveal().to_owned()), made: true });
+        }
+        if self.secret_file.is_none() && !ask {
+            return Ok(Chosen::default());
+        }
+        let secret = password::read("secret", self.secret_file.as_deref())?;
+        Ok(Chosen { secret: Some(secret), made: false })
+    }
+}
+
 impl Command {
     pub(super) async fn run(self, caller: &Caller) -> Result<(), Failure> {
+        let path = |domain: &str| format!("/api/v1/domains/{}", escape(domain));
         match self {
             Self::List => {
                 let domains: Vec<Domain> = caller.client.list("/api/v1/domains").await?;
                 match caller.format {
                     Format::Json => output::json(&domains)?,
-                    Format::Table => output::table(["domain", "backends", "since"], domains.iter().map(row)),
+                    Format::Table => {
+                        output::table(["domain", "backends", "connected", "since"], domains.iter().map(row))
+                    }
                 }
             }
-            Self::Add { domain, backend } => {
+            Self::Show { domain } => {
+                let domain: Domain = caller.client.get(&path(&domain)).await?.read()?;
+                match caller.format {
+                    Format::Json => output::json(&domain)?,
+                    Format::Table => show(&domain),
+                }
+            }
+            Self::Add { domain, backend, secret } => {
+                let chosen = secret.choose(backend.iter().any(|backend| backend == COMPONENT))?;
                 let backends = (!backend.is_empty()).then_some(backend);
-                let answer = caller.client.post("/api/v1/domains", &NewDomain { name: domain, backends }).await?;
-                let domain: Domain = answer.read()?;
-                caller.done(&domain, format_args!("Added the internal domain {}.", domain.display_name))?;
+                let new = NewDomain { name: domain, backends, secret: chosen.secret.clone() };
+                let domain: Domain = caller.client.post("/api/v1/domains", &new).await?.read()?;
+                done(caller, &domain, &format!("Added the internal domain {}.", domain.display_name), chosen)?;
+            }
+            Self::Set { domain, backend, new_secret, secret } => {
+                let chosen = secret.choose(new_secret)?;
+                if backend.is_empty() && chosen.secret.is_none() {
+                    return Err(Failure::Usage("give a backend or a new secret to set".to_owned()));
+                }
+                let backends = (!backend.is_empty()).then_some(backend);
+                let changes = DomainChanges { backends, secret: chosen.secret.clone() };
+                let domain: Domain = caller.client.patch(&path(&domain), &changes).await?.read()?;
+                done(caller, &domain, &format!("Changed the internal domain {}.", domain.display_name), chosen)?;
             }
             Self::Remove { domain } => {
-                caller.client.delete(&format!("/api/v1/domains/{}", escape(&domain))).await?;
+                caller.client.delete(&path(&domain)).await?;
                 caller.removed(format_args!("Removed the internal domain {domain}."));
             }
         }
@@ -53,6 +135,39 @@ impl Command {
     }
 }
 
-fn row(domain: &Domain) -> [String; 3] {
-    [domain.display_name.clone(), domain.backends.join(", "), output::time(&domain.created_at)]
+/// Tells what was done; a secret that was made here is shown now or never.
+fn done(caller: &Caller, domain: &Domain, sentence: &str, chosen: Chosen) -> Result<(), Failure> {
+    let made = chosen.secret.filter(|_| chosen.made);
+    match (caller.format, made) {
+        (Format::Json, Some(secret)) => {
+            let mut shown = json!(domain);
+            shown["secret"] = Value::String(secret);
+            output::json(&shown)
+        }
+        (_, made) => {
+            caller.done(domain, sentence)?;
+            if let Some(secret) = made {
+                output::line(format_args!("The secret of its component, shown only now: {secret}"));
+            }
+            Ok(())
+        }
+    }
+}
+
+fn connected(domain: &Domain) -> String {
+    domain.connected.map_or_else(|| "-".to_owned(), output::flag)
+}
+
+fn row(domain: &Domain) -> [String; 4] {
+    [domain.display_name.clone(), domain.backends.join(", "), connected(domain), output::time(&domain.created_at)]
+}
+
+fn show(domain: &Domain) {
+    output::fields([
+        ("domain", domain.display_name.clone()),
+        ("backends", domain.backends.join(", ")),
+        ("connected", connected(domain)),
+        ("created", output::time(&domain.created_at)),
+        ("updated", output::time(&domain.updated_at)),
+    ]);
 }

@@ -1,4 +1,4 @@
-//! Reads a password without showing it: from a file, a pipe, or the terminal with echo off.
+//! Reads a password, or another secret, without showing it: from a file, a pipe, or the terminal with echo off.
 
 use std::{
     fs::File,
@@ -13,17 +13,17 @@ use crate::output::Failure;
 /// Longest password in octets.
 const BYTES_MAX: u64 = 1024;
 
-/// The first line of `file`, or of standard input; a terminal is asked twice.
-pub(super) fn read(file: Option<&Path>) -> Result<String, Failure> {
+/// The first line of `file`, or of standard input; a terminal is asked twice. `what` is what errors and the prompt call it.
+pub(super) fn read(what: &str, file: Option<&Path>) -> Result<String, Failure> {
     let password = match file {
         Some(path) => {
             let unreadable = |error| Failure::failed(format_args!("cannot read {}: {error}", path.display()));
             first_line(File::open(path).map_err(unreadable)?).map_err(unreadable)?
         }
-        None if io::stdin().is_terminal() => ask().map_err(Failure::failed)?,
+        None if io::stdin().is_terminal() => ask(what).map_err(Failure::failed)?,
         None => first_line(io::stdin().lock()).map_err(Failure::failed)?,
     };
-    if password.is_empty() { Err(Failure::Failed("password: it is empty".to_owned())) } else { Ok(password) }
+    if password.is_empty() { Err(Failure::Failed(format!("{what}: it is empty"))) } else { Ok(password) }
 }
 
 fn first_line(source: impl Read) -> io::Result<String> {
@@ -31,14 +31,14 @@ fn first_line(source: impl Read) -> io::Result<String> {
     let read = BufReader::new(source.take(BYTES_MAX + 2)).read_line(&mut line)?;
     let line = line.trim_end_matches(['\r', '\n']);
     if read as u64 > BYTES_MAX && line.len() as u64 > BYTES_MAX {
-        return Err(io::Error::new(io::ErrorKind::InvalidData, "the password is longer than 1,024 octets"));
+        return Err(io::Error::new(io::ErrorKind::InvalidData, "it is longer than 1,024 octets"));
     }
     Ok(line.to_owned())
 }
 
-fn ask() -> io::Result<String> {
+fn ask(what: &str) -> io::Result<String> {
     let silence = Silence::begin()?;
-    let first = prompt("Password: ")?;
+    let first = prompt(&format!("The {what}: "))?;
     let second = prompt("Again: ")?;
     drop(silence);
     if first == second { Ok(first) } else { Err(io::Error::other("the two entries differ")) }
@@ -82,6 +82,6 @@ pub(super) struct Source {
 
 impl Source {
     pub(super) fn read(&self) -> Result<String, Failure> {
-        read(self.password_file.as_deref())
+        read("password", self.password_file.as_deref())
     }
 }

@@ -70,7 +70,9 @@ async fn set(caller: &Caller, changes: &[String], dry_run: bool) -> Result<(), F
     for change in changes {
         let (name, value) = match change.split_once('=') {
             // On a command line every user of the machine could read it.
-            Some((PASSPHRASE, _)) | None if change.starts_with(PASSPHRASE) => (PASSPHRASE, password::read(None)?),
+            Some((PASSPHRASE, _)) | None if change.starts_with(PASSPHRASE) => {
+                (PASSPHRASE, password::read(PASSPHRASE, None)?)
+            }
             Some((name, value)) => (name.trim(), value.trim().to_owned()),
             None => return Err(Failure::Usage(format!("{change}: write NAME=VALUE"))),
         };

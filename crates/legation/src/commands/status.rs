@@ -38,6 +38,14 @@ pub(super) async fn run(caller: &Caller) -> Result<(), Failure> {
         });
         output::table(["partner", "pair", "direction", "method", "since", "certificate"], streams);
     }
+    if !status.components.is_empty() {
+        output::line("");
+        let components = status.components.iter().map(|component| {
+            let since = output::time(&component.since);
+            [component.domain.clone(), component.peer.clone(), since, component.waiting.to_string()]
+        });
+        output::table(["component", "address", "since", "waiting"], components);
+    }
     let counted: Vec<_> = status.ledger.iter().filter(|(_, value)| **value > 0).collect();
     if !counted.is_empty() {
         output::line("");

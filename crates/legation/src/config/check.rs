@@ -16,8 +16,8 @@ use net::{
 use toml::Spanned;
 
 use super::{
-    Config, VERSION,
-    file::{Dns, File, Head, Text, Xmpp},
+    Config, VERSION, contact,
+    file::{Component, Dns, File, Head, Text, Xmpp},
     position::{self, Position, Problem},
 };
 
@@ -75,6 +75,8 @@ impl Check<'_> {
                 *addresses = given.iter().filter_map(|text| self.address(text)).collect();
             }
         }
+        config.xmpp.contacts = file.xmpp.contacts.iter().filter_map(|text| self.contact(text)).collect();
+        config.component = self.component(&file.component);
         config.dns = self.dns(&file.dns);
         if let Some(socket) = &file.admin.socket {
             config.admin_socket = config.data_dir.join(socket.get_ref());
@@ -166,6 +168,32 @@ impl Check<'_> {
             return None;
         }
         Some(address)
+    }
+
+    /// XEP-0114 has no TLS: whoever is on the way reads everything and learns enough to guess the secret.
+    fn component(&mut self, component: &Component) -> Vec<SocketAddr> {
+        let mut listen = Vec::new();
+        for text in &component.listen {
+            let Some(address) = self.address(text) else { continue };
+            if !address.ip().is_loopback() && !component.allow_remote {
+                self.refuse(
+                    text,
+                    "components connect without TLS, so only loopback addresses are allowed, such as 127.0.0.1:5347; \
+                     where the network between is trusted, add allow_remote = true",
+                );
+                continue;
+            }
+            listen.push(address);
+        }
+        listen
+    }
+
+    fn contact(&mut self, text: &Text) -> Option<String> {
+        if !contact::is_uri(text.get_ref()) {
+            self.refuse(text, "allowed is a URI, such as mailto:admin@contoso.example or https://contoso.example/help");
+            return None;
+        }
+        Some(text.get_ref().clone())
     }
 
     fn certificates(&mut self, xmpp: &Xmpp) -> Vec<CertificateFiles> {

@@ -26,6 +26,8 @@ pub(super) struct File {
     #[serde(default)]
     pub(super) sip: Sip,
     #[serde(default)]
+    pub(super) component: Component,
+    #[serde(default)]
     pub(super) dns: Dns,
     #[serde(default)]
     pub(super) admin: Admin,
@@ -42,6 +44,8 @@ pub(super) struct Xmpp {
     pub(super) listen_tls: Option<Vec<Text>>,
     #[serde(default)]
     pub(super) certificates: Vec<Certificate>,
+    #[serde(default)]
+    pub(super) contacts: Vec<Text>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -56,6 +60,15 @@ pub(super) struct Certificate {
 pub(super) struct Sip {
     pub(super) udp: Option<Vec<Text>>,
     pub(super) tcp: Option<Vec<Text>>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Component {
+    #[serde(default)]
+    pub(super) listen: Vec<Text>,
+    #[serde(default)]
+    pub(super) allow_remote: bool,
 }
 
 #[derive(Debug, Default, Deserialize)]

@@ -32,6 +32,9 @@ listen = [{xmpp}]
 # Where they connect with direct TLS, once _xmpps-server records lead here (XEP-0368). Example: ["[::]:5270"]
 listen_tls = []
 
+# Whom to write to about this server, told to whoever asks it (XEP-0157). Example: ["mailto:admin@contoso.example"]
+contacts = []
+
 # Certificates for the internal domains, as PEM files. The first one is shown when no other fits.
 [[xmpp.certificates]]
 certificate = {certificate}
@@ -41,6 +44,12 @@ key = {key}
 # Where SIP clients register.
 udp = [{sip}]
 tcp = [{sip}]
+
+[component]
+# Where programs connect that serve an internal domain (XEP-0114); empty: none can. Example: ["127.0.0.1:5347"]
+listen = []
+# Their connections have no TLS: other addresses than loopback ones are listened on only with this.
+allow_remote = false
 
 [dns]
 # Name servers for finding partners; empty: those of this machine. Example: ["192.0.2.53", "[2001:db8::53]:53"]

@@ -19,6 +19,7 @@ fn the_smallest_file_has_every_default() {
         (sip.clone(), sip)
     });
     assert!(config.dns.name_servers.is_empty() && config.dns.overrides.is_empty());
+    assert!(config.component.is_empty() && config.xmpp.contacts.is_empty());
     assert_eq!(config.log, LogConfig { level: LogLevel::Info, format: LogFormat::Text });
 }
 
@@ -31,12 +32,15 @@ fn every_field_is_read() {
         roles = ["proxy", "gateway", "panel"]
         [xmpp]
         listen = ["127.0.0.1:15269", "[::1]:0"]
+        contacts = ["mailto:admin@contoso.example"]
         [[xmpp.certificates]]
         certificate = "contoso.pem"
         key = "/secret/contoso.key"
         [sip]
         udp = ["127.0.0.1:5060"]
         tcp = []
+        [component]
+        listen = ["127.0.0.1:5347", "[::1]:5347"]
         [dns]
         name_servers = ["192.0.2.53", "[::1]:5353"]
         [dns.overrides]
@@ -59,6 +63,8 @@ fn every_field_is_read() {
     assert_eq!(domain.as_ascii(), "xn--bcher-kva.example");
     let targets: Vec<_> = targets.iter().map(ToString::to_string).collect();
     assert_eq!(targets, ["127.0.0.1:15270", "xmpp.example:5269"]);
+    assert_eq!(config.component, ["127.0.0.1:5347".parse().unwrap(), "[::1]:5347".parse().unwrap()]);
+    assert_eq!(config.xmpp.contacts, ["mailto:admin@contoso.example"]);
     assert_eq!(config.admin_socket, Path::new("/run/legation.sock"));
     assert_eq!(config.log, LogConfig { level: LogLevel::Debug, format: LogFormat::Json });
 }
@@ -98,6 +104,20 @@ const FAULTY: &[Faulty] = &[
         "xmpp.certificates.key",
         "it is missing",
     ),
+    (
+        "version = 1\ndata_dir = \"d\"\n[xmpp]\ncontacts = [\"admin@contoso.example\"]",
+        4,
+        13,
+        "xmpp.contacts",
+        "allowed is a URI, such as mailto:",
+    ),
+    (
+        "version = 1\ndata_dir = \"d\"\n[component]\nlisten = [\"0.0.0.0:5347\"]",
+        4,
+        11,
+        "component.listen",
+        "without TLS, so only loopback addresses",
+    ),
     ("version = 1\ndata_dir = \"d\"\n[dns]\nname_servers = [\"ns.example\"]", 4, 17, "dns.name_servers", "192.0.2.53"),
     (
         "version = 1\ndata_dir = \"d\"\n[dns.overrides]\n\"a.example\" = [\"a b\"]",
@@ -135,6 +155,15 @@ fn direct_tls_needs_a_certificate() {
     assert!(problems[0].message.contains("needs a certificate"), "{}", problems[0]);
     let with_certificate = format!("{text}[[xmpp.certificates]]\ncertificate = \"c\"\nkey = \"k\"\n");
     assert_eq!(load(&with_certificate).unwrap().xmpp.listen_tls, ["[::]:5270".parse().unwrap()]);
+}
+
+/// XEP-0114 has no TLS.
+#[test]
+fn components_connect_from_elsewhere_only_where_the_file_says_so() {
+    let text = "version = 1\ndata_dir = \"d\"\n[component]\nlisten = [\"192.0.2.1:5347\"]\n";
+    assert!(load(&format!("{text}allow_remote = false")).is_err());
+    let config = load(&format!("{text}allow_remote = true")).unwrap();
+    assert_eq!(config.component, ["192.0.2.1:5347".parse().unwrap()]);
 }
 
 #[test]

@@ -78,7 +78,7 @@ impl Stage {
     /// The internal domain, its user, and leave to dial loopback.
     async fn furnish(&self) -> Result<(), DemoError> {
         let api = self.api();
-        api.post("/api/v1/domains", &NewDomain { name: OURS.to_owned(), backends: None }).await?;
+        api.post("/api/v1/domains", &NewDomain { name: OURS.to_owned(), ..NewDomain::default() }).await?;
         api.patch("/api/v1/settings", &json!({ "allow_private_targets": "127.0.0.0/8" })).await?;
         let alice = NewUser {
             address: format!("alice@{OURS}"),

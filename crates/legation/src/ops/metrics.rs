@@ -1,7 +1,7 @@
 //! The page of metrics, made anew from the counters at each request.
 //!
-//! Names are `legation_<thing>_<unit>_total`; labels are fixed words and primary domains of configured partners, so that
-//! nobody outside can make a new time series.
+//! Names are `legation_<thing>_<unit>_total`; labels are fixed words, primary domains of configured partners and internal
+//! domains, so that nobody outside can make a new time series.
 
 use std::{collections::BTreeMap, fmt, sync::Arc};
 
@@ -69,6 +69,17 @@ impl Measured {
         let registered = Gauge::<i64>::default();
         registered.set(i64::try_from(registrations).unwrap_or(i64::MAX));
         registry.register("sip_registrations", "Addresses that internal users have registered", registered);
+
+        let components = Family::<Labels, Gauge>::default();
+        for component in self.gateway.components().await {
+            components.get_or_create(&vec![("domain", component.domain.as_ascii().to_owned())]).set(1);
+        }
+        registry.register("components", "Components that serve an internal domain now", components);
+        let refused = Family::<Labels, Counter>::default();
+        for (reason, count) in self.gateway.counters().components {
+            refused.get_or_create(&vec![("reason", reason.to_owned())]).inc_by(count);
+        }
+        registry.register("components_refused", "Connections of components that were refused", refused);
 
         let mut page = String::new();
         encode(&mut page, &registry)?;

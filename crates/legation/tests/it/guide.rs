@@ -57,6 +57,8 @@ fn every_option_of_the_guide_is_known_to_the_program() {
         &["serve"],
         &["partner", "add"],
         &["partner", "set"],
+        &["domain", "add"],
+        &["domain", "set"],
         &["user", "add"],
         &["settings", "set"],
         &["contact", "list"],

@@ -42,6 +42,40 @@ fn domains_are_added_and_removed() {
 }
 
 #[test]
+fn a_component_has_a_secret_that_is_shown_once_or_never() {
+    let place = Place::new();
+    let server = started(&place);
+    let bots = "bots.contoso.example";
+    let add = ["domain", "add", bots, "--backend", "component"];
+    server.place.run_with(&add, "short\n").failed(1, &["secret: ", "at least 16"]);
+    server.place.run_with(&add, "\n").failed(1, &["secret: it is empty"]);
+    let added = server.place.run_with(&add, "what only the bots know\n").succeeded();
+    assert!(!added.stdout.contains("what only"), "{added:?}");
+    let table = server.run(&["domain", "list"]).succeeded().stdout;
+    let row = table.lines().find(|line| line.contains(bots)).unwrap();
+    assert!(row.contains("component") && row.contains(" no "), "{table}");
+    assert_eq!(server.json(&["domain", "show", bots])["connected"], json!(false));
+
+    server.place.run_with(&["domain", "set", bots, "--new-secret"], "what the bots learned\n").succeeded();
+    let shown = server.run(&["domain", "set", bots, "--generate-secret"]).succeeded().stdout;
+    let made = shown.lines().last().unwrap().rsplit(' ').next().unwrap().to_owned();
+    assert_eq!(made.len(), 64, "{shown}");
+    let file = place.write("secret", "what a file tells\n");
+    server.run(&["domain", "set", bots, "--secret-file", file.to_str().unwrap()]).succeeded();
+    server.run(&["domain", "set", bots]).failed(2, &["a backend or a new secret"]);
+    server.run(&["domain", "set", "contoso.example", "--backend", "component"]).failed(1, &["secret: ", "give one"]);
+    server.run(&["domain", "set", "contoso.example", "--new-secret"]).failed(1, &["secret"]);
+    server.run(&["domain", "set", bots, "--backend", "registrar"]).succeeded();
+    assert_eq!(server.json(&["domain", "show", bots])["backends"], json!(["registrar"]));
+    let audit = server.json(&["audit", "list", "--subject", bots]).to_string();
+    for secret in ["what only", "what the bots", "what a file", &made] {
+        assert!(!audit.contains(secret), "{audit}");
+    }
+    let actions = audit.matches("domain.secret_changed").count();
+    assert_eq!((actions, audit.matches("domain.updated").count()), (3, 1), "{audit}");
+}
+
+#[test]
 fn a_partner_is_added_with_every_field() {
     let place = Place::new();
     let server = started(&place);

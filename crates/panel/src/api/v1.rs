@@ -45,7 +45,7 @@ pub(crate) fn router() -> Router<Means> {
         .route("/contacts/end", post(contact::end))
         .route("/contacts/unblock", post(contact::unblock))
         .route("/domains", get(domain::list).post(domain::add))
-        .route("/domains/{name}", delete(domain::remove))
+        .route("/domains/{name}", get(domain::show).patch(domain::set).delete(domain::remove))
         .route("/invitations", get(contact::invitations))
         .route("/partners", get(partner::list).post(partner::add))
         .route("/partners/{domain}", get(partner::show).patch(partner::set).delete(partner::remove))

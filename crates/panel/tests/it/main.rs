@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod contact;
+mod domain;
 mod fixture;
 mod partner;
 mod probe;

@@ -12,7 +12,7 @@ use serde_json::{Map, Value};
 use super::{dto::FieldError, problem::Refused};
 
 /// Fields whose value no message repeats.
-const SECRETS: [&str; 2] = ["password", "dialback_passphrase"];
+const SECRETS: [&str; 3] = ["password", "dialback_passphrase", "secret"];
 
 /// A request body that is a JSON object.
 pub(crate) struct Body(Map<String, Value>);

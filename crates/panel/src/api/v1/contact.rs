@@ -2,7 +2,7 @@
 
 use axum::{Json, extract::State, http::StatusCode};
 use lexicon::BareJid;
-use store::{Actor, ContactFilter};
+use store::{Actor, Backend, ContactFilter, InternalDomain};
 
 use super::{
     body::{Body, Parameters, address},
@@ -136,7 +136,7 @@ impl Pair {
         }
     }
 
-    /// The same, if the internal user has an account and the other address belongs to a partner.
+    /// The same, if the internal user may exist and the other address belongs to a partner.
     async fn of_existing_user(means: &Means, actor: Actor, body: Body) -> Result<Self, Refused> {
         let pair = Self::read(actor, body)?;
         let snapshot = means.store.snapshot().await?;
@@ -147,7 +147,7 @@ impl Pair {
         };
         if !snapshot.is_internal(inside) {
             refuse("internal", "not_internal", format!("{inside} is not one of our internal domains"));
-        } else if means.store.user(&pair.internal).await?.is_none() {
+        } else if !may_exist(means, &pair.internal).await? {
             refuse("internal", "no_such_user", format!("there is no user {}", pair.internal));
         }
         if snapshot.partner_of(outside).is_none() {
@@ -155,6 +155,14 @@ impl Pair {
         }
         if errors.is_empty() { Ok(pair) } else { Err(Refused::fields(errors)) }
     }
+}
+
+/// Whether there is such a user; behind a component every address may exist.
+async fn may_exist(means: &Means, internal: &BareJid) -> Result<bool, Refused> {
+    let domains = means.store.domains().await?;
+    let of_component =
+        |domain: &InternalDomain| domain.name == *internal.domain() && domain.backends.contains(&Backend::Component);
+    Ok(domains.iter().any(of_component) || means.store.user(internal).await?.is_some())
 }
 
 /// Where a page ended: both addresses.

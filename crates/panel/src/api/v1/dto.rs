@@ -18,13 +18,13 @@ use serde::{Deserialize, Deserializer, Serialize};
 pub use audit::{Audit, AuditVerified};
 pub use certificate::{Certificate, Certificates, PeerCertificate};
 pub use contact::{Contact, ContactPair, Invitation};
-pub use domain::{Domain, NewDomain};
+pub use domain::{Domain, DomainChanges, NewDomain};
 pub use partner::{LastAttempt, NewPartner, Partner, PartnerChanged, PartnerChanges};
 pub use probe::{NewProbe, Probe, WorkingRow};
 pub use problem::{FieldError, FieldWarning, Problem};
 pub use report::{Report, Step};
 pub use setting::{Setting, Settings, SettingsChanged};
-pub use status::{Listener, Status, Stream};
+pub use status::{Component, Listener, Status, Stream};
 pub use user::{DigestChoice, NewPassword, NewUser, User, UserChanges};
 
 /// Part of a list.

@@ -99,6 +99,8 @@ impl From<StoreError> for Refused {
                 let code = if *holder == DomainHolder::Internal { "domain_is_internal" } else { "domain_in_use" };
                 Self::field("additional_domains", code, text)
             }
+            StoreError::NoSecret { .. } => Self::field("secret", "required", text),
+            StoreError::NotRegistrar { .. } => Self::field("address", "not_registrar", text),
             StoreError::NotAPartner { .. } => Self::field("partner", "not_a_partner", text),
             StoreError::NotInternal { .. } => Self::field("internal", "not_internal", text),
             _ => Self::field("address", "not_a_user", text),

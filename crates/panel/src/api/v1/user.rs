@@ -2,6 +2,7 @@
 
 use axum::{Json, extract::State, http::StatusCode};
 use lexicon::BareJid;
+use store::{Backend, StoreError};
 
 use super::{
     body::{Body, Named, Nothing, Parameters, address},
@@ -116,8 +117,13 @@ async fn find(means: &Means, address: &BareJid) -> Result<store::User, Refused> 
 
 async fn check_domain(means: &Means, user: &BareJid, errors: &mut Vec<FieldError>) -> Result<(), Refused> {
     let domain = user.domain();
-    if !means.store.domains().await?.iter().any(|internal| internal.name == *domain) {
-        refuse(errors, "address", "not_internal", format!("{domain} is not one of our internal domains"));
+    match means.store.domains().await?.iter().find(|internal| internal.name == *domain) {
+        None => refuse(errors, "address", "not_internal", format!("{domain} is not one of our internal domains")),
+        Some(internal) if internal.backends.contains(&Backend::Component) => {
+            let error = StoreError::NotRegistrar { domain: domain.clone() };
+            refuse(errors, "address", "not_registrar", error.to_string());
+        }
+        Some(_) => {}
     }
     Ok(())
 }

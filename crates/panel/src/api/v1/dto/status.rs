@@ -22,10 +22,26 @@ pub struct Status {
     pub streams: Vec<Stream>,
     /// Addresses registered by internal users.
     pub registrations: u64,
+    /// Components that serve internal domains now.
+    pub components: Vec<Component>,
     /// Counters of what came in and what became of it, by name.
     pub ledger: BTreeMap<String, u64>,
     /// What should be looked after, in sentences.
     pub warnings: Vec<String>,
+}
+
+/// A connected component.
+#[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(default)]
+pub struct Component {
+    /// The internal domain that it serves.
+    pub domain: String,
+    /// Address of its end of the connection.
+    pub peer: String,
+    /// Since when.
+    pub since: String,
+    /// Stanzas that wait for it to read.
+    pub waiting: u64,
 }
 
 /// A place where connections or datagrams are accepted.

@@ -2,7 +2,7 @@
 
 in:  {"to": "alice@contoso.example", "body": "...", "id": "..."} | {"raw": "<stanza/>"}
 out: {"event": "ready"} | {"event": "message" | "presence" | "iq", "type": ..., "from": ..., "id": ..., "body": ...,
-     "condition": ..., "text": ...} | {"event": "failed", "reason": ...}
+     "condition": ..., "text": ..., "xml": ...} | {"event": "failed", "reason": ...}
 """
 
 import asyncio
@@ -26,7 +26,9 @@ class Client(slixmpp.ClientXMPP):
         self.add_event_handler("failed_all_auth", lambda _: out(event="failed", reason="authentication"))
         self.add_event_handler("disconnected", lambda reason: out(event="failed", reason=str(reason)))
         self.add_event_handler("connection_failed", lambda reason: out(event="failed", reason=str(reason)))
-        self.register_handler(Callback("every message", StanzaPath("message"), self.received))
+        # Requests are left to slixmpp, which answers them.
+        for path in ("message", "presence", "iq@type=result", "iq@type=error"):
+            self.register_handler(Callback(f"every {path}", StanzaPath(path), self.received))
 
     def started(self, _):
         self.send_presence()
@@ -42,6 +44,7 @@ class Client(slixmpp.ClientXMPP):
             body=stanza["body"],
             condition=error["condition"] if error else None,
             text=error["text"] if error else None,
+            xml=str(stanza) if stanza.name == "iq" else None,
             **{"from": stanza["from"].full},
         )
 
@@ -66,5 +69,6 @@ async def listen(client):
 jid, password, host, port = sys.argv[1:5]
 client = Client(jid, password)
 client.connect(address=(host, int(port)), force_starttls=False, disable_starttls=True)
-client.loop.create_task(listen(client))
+# The loop itself keeps no task alive.
+listening = client.loop.create_task(listen(client))
 client.loop.run_forever()

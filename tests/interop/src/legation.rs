@@ -38,6 +38,9 @@ pub struct Setup<'a> {
     pub dns: SocketAddr,
 }
 
+/// Whom our server tells others to write to.
+pub const CONTACT: &str = "mailto:admin@contoso.example";
+
 /// What a command left.
 #[derive(Debug)]
 pub struct Ran {
@@ -126,6 +129,8 @@ pub struct Legation {
     pub xmpp: SocketAddr,
     /// Where SIP clients register.
     pub sip: SocketAddr,
+    /// Where components connect.
+    pub component: SocketAddr,
     /// Its configuration file.
     pub config: PathBuf,
     program: PathBuf,
@@ -144,8 +149,11 @@ impl Legation {
         run(init, "").succeeded();
         // What `init` does not ask for.
         edit(&config, "name_servers = []", &format!("name_servers = [\"{}\"]", setup.dns));
+        let component = SocketAddr::new(world.ip(), world.port());
+        edit(&config, "\"127.0.0.1:5347\"]\nlisten = []", &format!("\nlisten = [\"{component}\"]"));
+        edit(&config, "contacts = []", &format!("contacts = [\"{CONTACT}\"]"));
         let process = serve(setup.program, &config);
-        let server = Self { process, xmpp, sip, config, program: setup.program.to_owned() };
+        let server = Self { process, xmpp, sip, component, config, program: setup.program.to_owned() };
         // Everything here is on loopback, which partners' names may not lead to otherwise.
         server.cli(&["settings", "set", "allow_private_targets=true"]).succeeded();
         server
@@ -180,6 +188,11 @@ impl Legation {
     /// Adds an internal user for a client that speaks MD5 digest only.
     pub fn add_user(&self, address: &str, password: &str) {
         self.cli_with(&["user", "add", address, "--digest", "md5"], &format!("{password}\n")).succeeded();
+    }
+
+    /// Adds an internal domain that a component with this secret serves.
+    pub fn add_component(&self, domain: &str, secret: &str) {
+        self.cli_with(&["domain", "add", domain, "--backend", "component"], &format!("{secret}\n")).succeeded();
     }
 
     /// Adds a partner: TLS, SASL, dialback; the file of roots that may vouch for it, or the system's.
@@ -233,19 +246,23 @@ impl Legation {
     /// Waits until the ledger is at rest and balanced, with these numbers of messages that reached internal users and partners.
     #[track_caller]
     pub fn settled(&self, to_users: u64, to_partners: u64) -> Ledger {
+        let ledger = self.balanced(|ledger| {
+            let delivered =
+                (ledger.count("gateway.from_partners.delivered"), ledger.count("proxy.to_partners.delivered"));
+            (delivered != (to_users, to_partners))
+                .then(|| format!("delivered {delivered:?}, seen by the clients {:?}", (to_users, to_partners)))
+        });
+        assert_eq!(ledger.count("proxy.to_partners.delivery_unknown"), 0, "{ledger:#?}");
+        ledger
+    }
+
+    /// Waits until the ledger is at rest and balanced, and `fault` finds none.
+    #[track_caller]
+    pub fn balanced(&self, fault: impl Fn(&Ledger) -> Option<String>) -> Ledger {
         let end = Instant::now() + PATIENCE;
         loop {
             let ledger = self.ledger();
-            let delivered =
-                (ledger.count("gateway.from_partners.delivered"), ledger.count("proxy.to_partners.delivered"));
-            let fault = ledger.fault().or_else(|| {
-                (delivered != (to_users, to_partners))
-                    .then(|| format!("delivered {delivered:?}, seen by the clients {:?}", (to_users, to_partners)))
-            });
-            let Some(fault) = fault else {
-                assert_eq!(ledger.count("proxy.to_partners.delivery_unknown"), 0, "{ledger:#?}");
-                return ledger;
-            };
+            let Some(fault) = ledger.fault().or_else(|| fault(&ledger)) else { return ledger };
             assert!(Instant::now() < end, "{fault} after {PATIENCE:?}: {ledger:#?}");
             thread::sleep(GLANCE);
         }

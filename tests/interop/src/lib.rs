@@ -8,6 +8,7 @@
 
 pub mod baresip;
 pub mod ca;
+pub mod component;
 pub mod dns;
 pub mod legation;
 pub mod loopback;

@@ -8,7 +8,7 @@ use crate::prosody::{PASSWORD, Prosody};
 const CLIENT: &str = include_str!("client.py");
 
 /// Debian's interpreter: another one first in the path would not see Debian's slixmpp.
-const PYTHON: &str = "/usr/bin/python3";
+pub(crate) const PYTHON: &str = "/usr/bin/python3";
 
 /// What the client received.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -25,6 +25,8 @@ pub struct Received {
     pub condition: String,
     /// The text of an error stanza.
     pub text: String,
+    /// The whole stanza, for the answers to iq requests.
+    pub xml: String,
 }
 
 /// A logged-in client.
@@ -58,24 +60,40 @@ impl Client {
 
     /// Waits for a message after `mark` that `wanted` accepts.
     pub fn receive(&self, what: &str, mark: usize, wanted: impl Fn(&Received) -> bool) -> Received {
-        self.process.find(what, mark, |lines| lines.iter().filter_map(|line| message(line)).find(&wanted))
+        self.process.find(what, mark, |lines| lines.iter().filter_map(|line| stanza("message", line)).find(&wanted))
+    }
+
+    /// Waits for a presence stanza after `mark` that `wanted` accepts.
+    pub fn presence(&self, what: &str, mark: usize, wanted: impl Fn(&Received) -> bool) -> Received {
+        self.process.find(what, mark, |lines| lines.iter().filter_map(|line| stanza("presence", line)).find(&wanted))
+    }
+
+    /// Asks by iq-get and waits for the answer, a result or an error.
+    pub fn ask(&mut self, to: &str, id: &str, payload: &str) -> Received {
+        let mark = self.mark();
+        self.send_raw(&format!("<iq type='get' to='{to}' id='{id}'>{payload}</iq>"));
+        self.process.find(&format!("answer to {id}"), mark, |lines| {
+            lines.iter().filter_map(|line| stanza("iq", line)).find(|iq| iq.id == id)
+        })
     }
 
     /// All messages received since `mark`.
     pub fn received(&self, mark: usize) -> Vec<Received> {
-        self.process.since(mark).iter().filter_map(|line| message(line)).collect()
+        self.process.since(mark).iter().filter_map(|line| stanza("message", line)).collect()
     }
 }
 
-fn message(line: &str) -> Option<Received> {
+/// The stanza that a line tells of, if it is of this kind.
+pub(crate) fn stanza(event: &str, line: &str) -> Option<Received> {
     let value: Value = serde_json::from_str(line).ok()?;
     let field = |name: &str| value[name].as_str().unwrap_or_default().to_owned();
-    (value["event"] == "message").then(|| Received {
+    (value["event"] == event).then(|| Received {
         kind: field("type"),
         id: field("id"),
         from: field("from"),
         body: field("body"),
         condition: field("condition"),
         text: field("text"),
+        xml: field("xml"),
     })
 }

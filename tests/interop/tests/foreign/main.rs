@@ -1,9 +1,11 @@
 //! The foreign proof: real servers and clients that nobody here wrote.
 
 mod both_ways;
+mod components;
 mod contacts;
 mod direct_tls;
 mod discovery;
+mod domain;
 mod hostile;
 mod killed_partner;
 mod live;

@@ -22,6 +22,9 @@ pub(crate) const PARTNER: &str = "fabrikam.example";
 /// A domain that tests never configure as a partner.
 pub(crate) const STRANGER: &str = "litware.example";
 
+/// Our internal domain for components.
+pub(crate) const BOTS: &str = "bots.contoso.example";
+
 /// Our internal user.
 pub(crate) const ALICE: &str = "alice@contoso.example";
 
@@ -58,6 +61,7 @@ impl World {
         let partners = [(PARTNER, loopback.port()), (STRANGER, loopback.port())];
         let zones = [
             Zone { domain: OURS, server: Some(ports.xmpp) },
+            Zone { domain: BOTS, server: Some(ports.xmpp) },
             Zone { domain: PARTNER, server: Some(partners[0].1) },
             Zone { domain: STRANGER, server: Some(partners[1].1) },
         ];

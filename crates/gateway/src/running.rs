@@ -7,6 +7,7 @@ use std::{
     time::Duration,
 };
 
+use ::sip::Transport;
 use link::{LinkEnd, Snapshots};
 use net::listen::{ListenError, listen};
 use policy::AccessPolicies;
@@ -284,8 +285,14 @@ fn addresses<S>(sockets: &[S], address: impl Fn(&S) -> io::Result<SocketAddr>) -
 fn flows(bound: &Bound, config: &GatewayConfig) -> Flows {
     let host = |address: &SocketAddr| host_of(address.ip(), config.sip_host.as_deref());
     let udp = addresses(&bound.udp, |socket| socket.local_addr());
-    let all = udp.iter().copied().chain(addresses(&bound.tcp, |listener| listener.local_addr()));
-    let listeners = all.map(|address| Listener { host: host(&address).into(), port: address.port() }).collect();
+    let tcp = addresses(&bound.tcp, |listener| listener.local_addr());
+    let all = udp.iter().map(|address| (Transport::Udp, address)).chain(tcp.iter().map(|tcp| (Transport::Tcp, tcp)));
+    let listener = |(transport, address): (_, &SocketAddr)| Listener {
+        transport,
+        host: host(address).into(),
+        port: address.port(),
+    };
+    let listeners = all.map(listener).collect();
     let datagrams = |(socket, address): (&Arc<UdpSocket>, &SocketAddr)| Datagrams {
         socket: Arc::clone(socket),
         sent_by: format!("{}:{}", host(address), address.port()).into(),

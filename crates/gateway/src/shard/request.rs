@@ -77,7 +77,7 @@ impl Shard {
             return status(Status::TOO_MANY_HOPS);
         }
         let mut vias = request.headers.vias().flatten();
-        if vias.any(|via| self.flows.is_ours(&via.host, via.port)) {
+        if vias.any(|via| self.flows.is_ours(&via)) {
             return status(Status::LOOP_DETECTED);
         }
         if to.is_ok_and(|to| to.tag().is_some()) {

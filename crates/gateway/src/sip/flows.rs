@@ -11,7 +11,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use ::sip::{Flow, FlowId, Transport};
+use ::sip::{Flow, FlowId, Transport, Via};
 use bytes::Bytes;
 use tokio::net::UdpSocket;
 
@@ -41,6 +41,7 @@ struct UdpFlow {
 /// Where we listen, as our Via says it.
 #[derive(Debug)]
 pub(crate) struct Listener {
+    pub(crate) transport: Transport,
     pub(crate) host: Arc<str>,
     pub(crate) port: u16,
 }
@@ -106,10 +107,14 @@ impl Flows {
         self.datagrams(socket, remote, now)
     }
 
-    /// Whether a Via names one of our listeners: the request has been here before.
-    pub(crate) fn is_ours(&self, host: &str, port: Option<u16>) -> bool {
-        let port = port.unwrap_or(5060);
-        self.listeners.iter().any(|listener| &*listener.host == host && listener.port == port)
+    /// Whether a Via names one of our listeners: the request has been here before. Ports of UDP and of TCP are apart: an
+    /// endpoint of this machine may have the number of ours in the other transport.
+    pub(crate) fn is_ours(&self, via: &Via) -> bool {
+        let port = via.port.unwrap_or(5060);
+        let is_it = |listener: &Listener| {
+            *listener.host == via.host && listener.port == port && listener.transport.as_str() == via.transport
+        };
+        self.listeners.iter().any(is_it)
     }
 
     /// Notes an accepted connection.
@@ -155,5 +160,26 @@ impl Flows {
         flow.used = now;
         let sent = self.sockets.get(flow.socket).map(|datagrams| datagrams.socket.try_send_to(&bytes, flow.remote));
         if matches!(sent, Some(Ok(_))) { Written::Yes } else { Written::Lost }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_via_is_ours_by_host_port_and_transport() {
+        let listener = |transport, port| Listener { transport, host: "192.0.2.1".into(), port };
+        let flows = Flows::new(Vec::new(), vec![listener(Transport::Udp, 5060), listener(Transport::Tcp, 5070)]);
+        for (text, is_ours) in [
+            ("SIP/2.0/UDP 192.0.2.1:5060", true),
+            ("SIP/2.0/UDP 192.0.2.1", true),
+            ("SIP/2.0/tcp 192.0.2.1:5070", true),
+            ("SIP/2.0/TCP 192.0.2.1:5060", false),
+            ("SIP/2.0/UDP 192.0.2.1:5070", false),
+            ("SIP/2.0/UDP 192.0.2.2:5060", false),
+        ] {
+            assert_eq!(flows.is_ours(&Via::parse(text).unwrap()), is_ours, "{text}");
+        }
     }
 }

@@ -119,14 +119,14 @@ fn check_outward(world: &World, alice: &SipUser, file: &Path, sent: usize) {
     let arrived: BTreeSet<&String> = seen.keys().collect();
     let accepted: BTreeSet<&String> = answers.iter().filter(|(_, status)| **status == 202).map(|(id, _)| id).collect();
     let notices = alice.received().iter().filter(|(_, body)| body.starts_with("Perhaps not delivered: ")).count();
-    let unknown = usize::try_from(ledger.count("gateway.from_users.delivery_unknown")).unwrap();
+    let unknown = usize::try_from(ledger.count("gateway.from_users.delivery_unknown")).expect("counts are small");
 
     let missing = accepted.difference(&arrived).count();
     assert!(missing <= notices, "{missing} accepted messages did not arrive, and only {notices} notices came");
     let both = arrived.difference(&accepted).count();
     assert!(both <= unknown, "{both} messages arrived and were refused, only {unknown} of them unknowably");
     assert!(notices <= unknown, "{notices} notices for {unknown} messages");
-    let delivered = usize::try_from(ledger.count("proxy.to_partners.delivered")).unwrap();
+    let delivered = usize::try_from(ledger.count("proxy.to_partners.delivered")).expect("counts are small");
     assert!(delivered <= arrived.len() && arrived.len() <= delivered + unknown, "{delivered}, {}", arrived.len());
     assert!(delivered >= KILLS * SEEN, "traffic has flowed in every round");
 }
@@ -139,6 +139,9 @@ fn check_inward(world: &World, alice: &SipUser, written: usize) {
     let received: Vec<_> = received.into_iter().filter(|body| body.starts_with("in ")).collect();
     let once: BTreeSet<&String> = received.iter().collect();
     assert_eq!(once.len(), received.len(), "no message came twice");
-    assert_eq!(u64::try_from(received.len()).unwrap(), ledger.count("gateway.from_partners.delivered"));
+    assert_eq!(
+        u64::try_from(received.len()).expect("counts are small"),
+        ledger.count("gateway.from_partners.delivered")
+    );
     assert!(received.len() <= written);
 }

@@ -44,6 +44,8 @@ pub enum CertificateFault {
     SelfSigned,
     /// No trusted root stands behind it; an intermediate certificate may be missing.
     UntrustedIssuer,
+    /// It was shown without the certificate of its issuer, which is no trusted root and is kept elsewhere, as it says.
+    IntermediateMissing,
     /// It may not be used by a server.
     WrongPurpose,
     /// A signature is wrong or of a kind that is not accepted.
@@ -65,6 +67,7 @@ impl CertificateFault {
             Self::NotYetValid => "certificate_not_yet_valid",
             Self::SelfSigned => "certificate_self_signed",
             Self::UntrustedIssuer => "certificate_untrusted_issuer",
+            Self::IntermediateMissing => "certificate_intermediate_missing",
             Self::WrongPurpose => "certificate_wrong_purpose",
             Self::BadSignature => "certificate_bad_signature",
             Self::Revoked => "certificate_revoked",
@@ -84,6 +87,7 @@ impl fmt::Display for CertificateFault {
             Self::NotYetValid => "is not valid yet",
             Self::SelfSigned => "is self-signed",
             Self::UntrustedIssuer => "was not issued by a trusted authority, or an intermediate certificate is missing",
+            Self::IntermediateMissing => "was shown without the certificate of its issuer",
             Self::WrongPurpose => "may not be used by a server",
             Self::BadSignature => "has a signature that is wrong or not accepted",
             Self::Revoked => "was revoked",

@@ -159,6 +159,14 @@ mod tests {
         assert_eq!(error.to_string(), format!("{closed} refused the connection"));
     }
 
+    /// No connection leads to the address of a group; the system says so without sending anything.
+    #[tokio::test]
+    async fn an_address_without_a_way_is_unreachable() {
+        let group = address("224.0.0.1:5269");
+        let error = dial(&[group], Duration::from_secs(10)).await.unwrap_err();
+        assert_eq!(error.failures, [(group, DialFailure::Unreachable)]);
+    }
+
     #[tokio::test]
     async fn no_address_is_an_error_of_its_own() {
         let error = dial(&[], Duration::from_secs(1)).await.unwrap_err();

@@ -127,6 +127,8 @@ codes! {
     Shutdown = "shutdown",
     /// Whoever started the probe ended it.
     Cancelled = "cancelled",
+    /// The partner's certificate was shown without that of its issuer, an intermediate authority.
+    CertificateIntermediateMissing = "certificate_intermediate_missing",
 }
 
 impl Code {
@@ -156,6 +158,7 @@ impl From<CertificateFault> for Code {
             CertificateFault::NotYetValid => Self::CertificateNotYetValid,
             CertificateFault::SelfSigned => Self::CertificateSelfSigned,
             CertificateFault::UntrustedIssuer => Self::CertificateUntrustedIssuer,
+            CertificateFault::IntermediateMissing => Self::CertificateIntermediateMissing,
             CertificateFault::WrongPurpose => Self::CertificateWrongPurpose,
             CertificateFault::BadSignature => Self::CertificateBadSignature,
             CertificateFault::Revoked => Self::CertificateRevoked,
@@ -247,6 +250,7 @@ mod tests {
             CertificateFault::NotYetValid,
             CertificateFault::SelfSigned,
             CertificateFault::UntrustedIssuer,
+            CertificateFault::IntermediateMissing,
             CertificateFault::WrongPurpose,
             CertificateFault::BadSignature,
             CertificateFault::Revoked,

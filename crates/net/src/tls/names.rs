@@ -8,7 +8,7 @@ use sha2::{Digest, Sha256};
 use x509_parser::{
     asn1_rs::{Any, FromDer, Tag, TaggedExplicit},
     certificate::X509Certificate,
-    extensions::GeneralName,
+    extensions::{GeneralName, ParsedExtension},
     time::ASN1Time,
 };
 
@@ -16,6 +16,9 @@ use x509_parser::{
 const XMPP_ADDR: &str = "1.3.6.1.5.5.7.8.5";
 /// id-on-dnsSRV (RFC 4985 §2).
 const DNS_SRV: &str = "1.3.6.1.5.5.7.8.7";
+
+/// id-ad-caIssuers (RFC 5280 §4.2.2.1).
+const CA_ISSUERS: &str = "1.3.6.1.5.5.7.48.2";
 
 /// Names read from one certificate; further ones are not looked at.
 const NAMES_MAX: usize = 1024;
@@ -37,6 +40,27 @@ pub fn read_certificate(der: &[u8]) -> Result<PeerCertificate, CertificateFault>
 pub(super) fn is_self_issued(der: &[u8]) -> bool {
     X509Certificate::from_der(der)
         .is_ok_and(|(_, certificate)| certificate.subject().as_raw() == certificate.issuer().as_raw())
+}
+
+/// Whether `issuer` names itself as the subject that the DER certificate `der` names as its issuer.
+pub(super) fn is_issued_by(der: &[u8], issuer: &[u8]) -> bool {
+    let (Ok((_, certificate)), Ok((_, issuer))) = (X509Certificate::from_der(der), X509Certificate::from_der(issuer))
+    else {
+        return false;
+    };
+    certificate.issuer().as_raw() == issuer.subject().as_raw()
+}
+
+/// Whether the DER certificate `der` says where the certificate of its issuer is kept (RFC 5280 §4.2.2.1), as those of
+/// public authorities do.
+pub(super) fn tells_where_issuer_is(der: &[u8]) -> bool {
+    let Ok((_, certificate)) = X509Certificate::from_der(der) else { return false };
+    certificate.extensions().iter().any(|extension| match extension.parsed_extension() {
+        ParsedExtension::AuthorityInfoAccess(access) => {
+            access.accessdescs.iter().any(|described| described.access_method.to_id_string() == CA_ISSUERS)
+        }
+        _ => false,
+    })
 }
 
 fn timestamp(time: ASN1Time) -> Timestamp {

@@ -123,8 +123,19 @@ fn judge_chain(
     let parsed = ParsedCertificate::try_from(end_entity).map_err(|error| fault(&error, end_entity))?;
     let time = UnixTime::since_unix_epoch(Duration::from_secs(u64::try_from(now.as_seconds()).unwrap_or(0)));
     let algorithms = rustls::crypto::aws_lc_rs::default_provider().signature_verification_algorithms.all;
-    verify_server_cert_signed_by_trust_anchor(&parsed, &roots.store, intermediates, time, algorithms)
-        .map_err(|error| fault(&error, end_entity))
+    verify_server_cert_signed_by_trust_anchor(&parsed, &roots.store, intermediates, time, algorithms).map_err(|error| {
+        match fault(&error, end_entity) {
+            CertificateFault::UntrustedIssuer if lacks_issuer(end_entity, intermediates) => {
+                CertificateFault::IntermediateMissing
+            }
+            other => other,
+        }
+    })
+}
+
+/// Public authorities issue from intermediates only, and say in each certificate where that of the issuer is kept.
+fn lacks_issuer(end_entity: &[u8], shown: &[CertificateDer<'_>]) -> bool {
+    names::tells_where_issuer_is(end_entity) && !shown.iter().any(|other| names::is_issued_by(end_entity, other))
 }
 
 fn judge_validity(end_entity: &[u8], now: Timestamp) -> ChainVerdict {

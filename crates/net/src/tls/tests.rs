@@ -4,8 +4,8 @@ use std::{fs, os::unix::fs::PermissionsExt, path::PathBuf};
 
 use lexicon::{ChainVerdict, Timestamp};
 use rcgen::{
-    BasicConstraints, Certificate, CertificateParams, CertifiedIssuer, ExtendedKeyUsagePurpose, IsCa, KeyPair,
-    KeyUsagePurpose, OtherNameValue, SanType, date_time_ymd,
+    BasicConstraints, Certificate, CertificateParams, CertifiedIssuer, CustomExtension, ExtendedKeyUsagePurpose, IsCa,
+    KeyPair, KeyUsagePurpose, OtherNameValue, SanType, date_time_ymd,
 };
 use tokio::io::{AsyncReadExt, AsyncWriteExt, duplex};
 
@@ -97,6 +97,23 @@ fn a_chain_needs_its_intermediate() {
     let roots = trusting(&root);
     assert_eq!(judge(&chain(&[&leaf, intermediate.as_ref()]), &roots, TODAY, &[]), Ok(()));
     assert_eq!(judge(&chain(&[&leaf]), &roots, TODAY, &[]), Err(CertificateFault::UntrustedIssuer));
+}
+
+/// RFC 5280 §4.2.2.1: a certificate says where that of its issuer is kept; then its absence is told.
+#[test]
+fn a_missing_intermediate_is_told_where_the_certificate_says_that_there_is_one() {
+    let (known, unknown) = (authority("Known CA"), authority("Unknown CA"));
+    let mut params = params(&["fabrikam.example"]);
+    // SEQUENCE { SEQUENCE { id-ad-caIssuers, [6] "http://a" } }
+    let access = b"\x30\x16\x30\x14\x06\x08\x2b\x06\x01\x05\x05\x07\x30\x02\x86\x08http://a";
+    params.custom_extensions = vec![CustomExtension::from_oid_content(&[1, 3, 6, 1, 5, 5, 7, 1, 1], access.to_vec())];
+    let (good, _) = issue(&params, &known);
+    let (leaf, _) = issue(&params, &unknown);
+    let judged = |shown: &[&Certificate]| judge(&chain(shown), &trusting(&known), TODAY, &[]);
+    assert_eq!(judged(&[&good]), Ok(()));
+    assert_eq!(judged(&[&leaf]), Err(CertificateFault::IntermediateMissing));
+    assert_eq!(judged(&[&leaf, known.as_ref()]), Err(CertificateFault::IntermediateMissing));
+    assert_eq!(judged(&[&leaf, unknown.as_ref()]), Err(CertificateFault::UntrustedIssuer));
 }
 
 #[test]

@@ -93,6 +93,7 @@ fn chain_told(certificate: &CertificateSeen, chain: &Recorded) -> String {
         Recorded::Known(Code::CertificateUntrustedIssuer) => {
             "leads to no trusted authority: the issuer is unknown here, or an intermediate certificate is missing"
         }
+        Recorded::Known(Code::CertificateIntermediateMissing) => "was shown without the certificate of its issuer",
         Recorded::Known(Code::CertificateWrongPurpose) => "may not be used by a server",
         Recorded::Known(Code::CertificateBadSignature) => "has a signature that is wrong or not accepted",
         Recorded::Known(Code::CertificateRevoked) => "was revoked",

@@ -86,6 +86,11 @@ fn inbound(code: Code) -> Option<(&'static str, &'static str)> {
             "The connection broke before {remote} had proved its identity.",
             "If it happens again, look for a firewall between us and {remote}.",
         ),
+        Code::StarttlsFailed => (
+            "{remote} asked for STARTTLS where it was not offered, or in a way that cannot be accepted.",
+            "If the server of {remote} cannot do without TLS, set TLS of {partner} to optional or required, and see that this \
+             server has a certificate (legation cert list).",
+        ),
         Code::TlsFailed => (
             "The TLS handshake that {remote} began failed.",
             "Compare TLS versions with the administrators of {remote} (TLS 1.2 is the least) and check that their server \
@@ -203,6 +208,11 @@ fn anyway(code: Code) -> (&'static str, &'static str) {
             "Ask the administrators of {remote} to install the full chain; if they have an authority of their own, add its \
              root to trust_roots of {partner}.",
         ),
+        Code::CertificateIntermediateMissing => (
+            "The certificate of {remote} was shown without the certificate of its issuer, which is not known here.",
+            "Ask the administrators of {remote} to install the full chain (the file that also holds the intermediate \
+             certificates); if they have an authority of their own, add its root to trust_roots of {partner}.",
+        ),
         Code::CertificateWrongPurpose => (
             "The certificate of {remote} may not be used by a server.",
             "Ask the administrators of {remote} for a certificate with the purpose serverAuth.",
@@ -232,7 +242,8 @@ fn anyway(code: Code) -> (&'static str, &'static str) {
         Code::OurCertificateRefused => (
             "The server of {remote} did not accept our certificate for {local}.",
             "Check that our certificate names {local}, is valid and shown with its chain (legation config check), and that \
-             {remote} trusts its authority.",
+             {remote} trusts its authority. Some servers refuse certificates that are for servers only (ejabberd before \
+             25.08): they need an update, or dialback with SASL of {partner} set to optional.",
         ),
         Code::DialbackAbsent => (
             "The server of {remote} does not offer dialback, and no other method is left.",
@@ -240,7 +251,8 @@ fn anyway(code: Code) -> (&'static str, &'static str) {
         ),
         Code::DialbackRefused => (
             "The server of {remote} could not verify {local} by dialback.",
-            "Check that the _xmpp-server records of {local} lead to this server and that {remote} can connect to it.",
+            "Check that the _xmpp-server records of {local} lead to this server and that {remote} can connect to it; if the \
+             report says that it was forbidden, the administrators of {remote} may have to allow {local} as a partner.",
         ),
         Code::DialbackTimeout => (
             "The server of {remote} did not answer our dialback key in time.",

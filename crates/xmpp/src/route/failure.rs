@@ -49,7 +49,7 @@ impl RouteFailure {
         match self {
             Self::NotFound(_) => true,
             Self::Unresolved(_) | Self::Unreachable(_) => false,
-            Self::Stream(failure) => failure.retry() == Retry::Never || is_insecure(failure),
+            Self::Stream(failure) => failure.retry() == Retry::Never || is_insecure(failure) || is_distrust(failure),
         }
     }
 
@@ -83,15 +83,18 @@ fn stream_error(failure: &StreamFailure, remote: &Domain) -> StanzaError {
                 StanzaError::new(Condition::RemoteServerNotFound)
                     .with_text(format!("The server found for {remote} does not serve that domain."))
             }
-            StreamCondition::PolicyViolation | StreamCondition::NotAuthorized => {
-                StanzaError::new(Condition::RemoteServerTimeout)
-                    .with_type(ErrorType::Cancel)
-                    .with_text(format!("The server of {remote} refuses the connection."))
-            }
+            StreamCondition::PolicyViolation | StreamCondition::NotAuthorized => refuses(remote),
             _ => not_established(remote),
         },
+        failure if is_distrust(failure) => refuses(remote),
         _ => not_established(remote),
     }
+}
+
+fn refuses(remote: &Domain) -> StanzaError {
+    StanzaError::new(Condition::RemoteServerTimeout)
+        .with_type(ErrorType::Cancel)
+        .with_text(format!("The server of {remote} refuses the connection."))
 }
 
 fn not_established(remote: &Domain) -> StanzaError {
@@ -113,6 +116,15 @@ fn refused(refusal: Refusal, remote: &Domain) -> StanzaError {
         Refusal::Shutdown => (Condition::RemoteServerTimeout, "The server is shutting down.".to_owned()),
     };
     StanzaError::new(condition).with_text(text)
+}
+
+/// Whether the partner's server does not take the certificate that we show, and nothing else is left to try. One condition
+/// says that later is better (RFC 6120 §6.5.11).
+fn is_distrust(failure: &StreamFailure) -> bool {
+    matches!(
+        failure,
+        StreamFailure::ExternalRefused { name, dialback_left: false, .. } if &**name != "temporary-auth-failure"
+    )
 }
 
 /// Whether the partner's server was reached but not with the security that the partner's settings demand.

@@ -279,6 +279,10 @@ fn every_failure_has_its_own_error() {
         RouteFailure::Stream(StreamFailure::PeerError { error, stage: Stage::Header })
     };
     let stream = RouteFailure::Stream;
+    let external_refused = |name: &str| {
+        let (name, text) = (name.into(), "".into());
+        stream(StreamFailure::ExternalRefused { name, text, dialback_left: false })
+    };
     for (failure, condition, error_type, permanent) in [
         (RouteFailure::NotFound(String::new()), Condition::RemoteServerNotFound, ErrorType::Cancel, true),
         (RouteFailure::Unresolved(String::new()), Condition::RemoteServerTimeout, ErrorType::Wait, false),
@@ -303,6 +307,8 @@ fn every_failure_has_its_own_error() {
         (peer_error(StreamCondition::HostUnknown), Condition::RemoteServerNotFound, ErrorType::Cancel, true),
         (peer_error(StreamCondition::NotAuthorized), Condition::RemoteServerTimeout, ErrorType::Cancel, true),
         (peer_error(StreamCondition::SystemShutdown), Condition::RemoteServerTimeout, ErrorType::Wait, false),
+        (external_refused("not-authorized"), Condition::RemoteServerTimeout, ErrorType::Cancel, true),
+        (external_refused("temporary-auth-failure"), Condition::RemoteServerTimeout, ErrorType::Wait, false),
     ] {
         let error = failure.stanza_error(&remote);
         assert_eq!((error.condition, error.error_type), (condition, error_type), "{failure}");

@@ -7,7 +7,7 @@ use std::{
 };
 
 use arc_swap::ArcSwap;
-use lexicon::{CertificateFault, ChainVerdict, Direction, Domain, DomainPair, Method, Now};
+use lexicon::{CertificateFault, ChainVerdict, Direction, Domain, DomainPair, Method, MethodSet, Now};
 use link::{Events, Snapshots};
 use net::{
     dns::{DnsError, Endpoint, Kind, Resolver, Target},
@@ -144,10 +144,13 @@ impl Edge {
     }
 
     /// By which rules a server that is no enabled partner may ask after the key of a probe that is at work; none without
-    /// one. Never to authorise by.
+    /// one. Never to authorise by, so SASL is not offered: a server that takes what is offered (ejabberd) would be refused
+    /// before it has asked.
     pub(crate) fn rules_to_ask(&self, pair: &DomainPair, chain: Option<&PeerChain>, now: Now) -> Option<PairRules> {
         let probed = self.probes().get(pair).cloned()?;
-        Some(self.rules_by(&probed, chain, now))
+        let rules = self.rules_by(&probed, chain, now);
+        let methods: MethodSet = rules.methods.iter().filter(|method| *method != Method::SaslOverTls).collect();
+        (!methods.is_empty()).then_some(PairRules { methods, ..rules })
     }
 
     /// The probes at work, with the settings that they try.

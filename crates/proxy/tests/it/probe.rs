@@ -8,8 +8,12 @@ use lexicon::{
 };
 use policy::Partner;
 use proxy::Probe;
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::{TcpListener, TcpStream},
+};
 
-use crate::harness::{Authority, OURS, Org, THEIRS, federation, pair, partner, row, settings, until};
+use crate::harness::{Authority, OURS, Org, THEIRS, federation, pair, partner, patiently, row, settings, until};
 
 async fn done(probe: Option<Probe>) -> Report {
     let probe = probe.expect("the proxy is at work");
@@ -61,4 +65,77 @@ async fn a_probe_tells_the_step_that_failed() {
     let nowhere = partner(THEIRS, row(2), authority.roots(), 1);
     let report = done(ours.proxy.monitor().probe(pair(OURS, THEIRS), Arc::new(nowhere))).await;
     assert_eq!(report.result.known(), Some(Code::ConnectRefused), "{report:?}");
+}
+
+fn header(from: &str, id: &str) -> String {
+    format!(
+        "<?xml version='1.0'?><stream:stream xmlns='jabber:server' xmlns:stream='http://etherx.jabber.org/streams' \
+         xmlns:db='jabber:server:dialback' from='{from}' to='{OURS}' {id} version='1.0'>"
+    )
+}
+
+/// Reads until `part` has come, or to the end.
+async fn hear(stream: &mut TcpStream, part: &str) -> String {
+    let mut heard = String::new();
+    while !heard.contains(part) {
+        let mut bytes = [0; 4096];
+        let count = patiently(stream.read(&mut bytes)).await.unwrap();
+        heard.push_str(std::str::from_utf8(&bytes[..count]).unwrap());
+        if count == 0 {
+            break;
+        }
+    }
+    heard
+}
+
+/// What `from` hears on a connection of its own after its header and `text`, up to `part`.
+async fn ask(ours: &Org, from: &str, text: &str, part: &str) -> String {
+    let mut stream = TcpStream::connect(ours.address()).await.unwrap();
+    stream.write_all(format!("{}{text}", header(from, "")).as_bytes()).await.unwrap();
+    hear(&mut stream, part).await
+}
+
+fn question(from: &str, id: &str, key: &str) -> String {
+    format!("<db:verify from='{from}' to='{OURS}' id='{id}'>{key}</db:verify>")
+}
+
+/// A key is vouched for only to the domain that is probed, with the id of the probe's own stream, and while it lasts.
+#[tokio::test]
+async fn a_probed_stranger_may_ask_after_the_probes_key_and_nothing_else() {
+    let authority = Authority::new();
+    let mut ours = Org::start(OURS, &authority).await;
+    ours.publish([], settings());
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let unsaved = partner(THEIRS, row(17), authority.roots(), listener.local_addr().unwrap().port());
+    let probe = ours.proxy.monitor().probe(pair(OURS, THEIRS), Arc::new(unsaved));
+    let (mut probed, _) = patiently(listener.accept()).await.unwrap();
+    hear(&mut probed, "<stream:stream").await;
+    let features = "<stream:features><dialback xmlns='urn:xmpp:features:dialback'/></stream:features>";
+    probed.write_all(format!("{}{features}", header(THEIRS, "id='there'")).as_bytes()).await.unwrap();
+    let heard = hear(&mut probed, "</db:result>").await;
+    let (_, rest) = heard.split_once("<db:result ").unwrap();
+    let key = rest.split_once('>').unwrap().1.split_once('<').unwrap().0.to_owned();
+
+    for (id, key, verdict) in [
+        ("there", key.as_str(), "type='valid'"),
+        ("elsewhere", key.as_str(), "type='invalid'"),
+        ("there", "another-key", "type='invalid'"),
+    ] {
+        let heard = ask(&ours, THEIRS, &question(THEIRS, id, key), verdict).await;
+        assert!(heard.contains(verdict), "{id} {key}: {heard}");
+    }
+    let stranger = ask(&ours, "litware.example", &question("litware.example", "there", &key), "</stream:stream>").await;
+    assert!(stranger.contains("<policy-violation") && !stranger.contains("type='valid'"), "{stranger}");
+    let own_key = format!("<db:result from='{THEIRS}' to='{OURS}'>a-key</db:result>");
+    let refused = ask(&ours, THEIRS, &own_key, "</stream:stream>").await;
+    assert!(!refused.contains("type='valid'"), "{refused}");
+    let stanza = format!("<message from='bob@{THEIRS}' to='alice@{OURS}'><body>Hi</body></message>");
+    let refused = ask(&ours, THEIRS, &stanza, "</stream:stream>").await;
+    assert!(refused.contains("<stream:error>"), "{refused}");
+
+    drop(probed);
+    done(probe).await;
+    let afterwards = ask(&ours, THEIRS, &question(THEIRS, "there", &key), "</stream:stream>").await;
+    assert!(!afterwards.contains("type='valid'"), "{afterwards}");
+    assert_eq!(ours.balanced().await.inbound.accepted, 0, "no stanza passes");
 }

@@ -1,11 +1,20 @@
 //! Every attempt, in or out, ends as one report with the code of what happened.
 
+use std::time::Duration;
+
 use lexicon::{
     Direction, Method, Report,
     report::{Code, Purpose},
 };
 use link::EventInbox;
-use tokio::{io::AsyncWriteExt as _, net::TcpStream};
+use net::tls::{Identities, Tls};
+use proxy::ProxyConfig;
+use tempfile::TempDir;
+use tokio::{
+    io::AsyncWriteExt as _,
+    net::{TcpSocket, TcpStream},
+    time::timeout,
+};
 
 use crate::harness::{
     Authority, OURS, Org, THEIRS, domain, federation, federation_of, partner, patiently, row, settings,
@@ -73,7 +82,7 @@ async fn a_partner_that_cannot_be_reached_is_reported_by_the_step_that_failed() 
     unresolved.proxy_fqdn = None;
     for (with, code) in [(nobody, Code::ConnectRefused), (unresolved, Code::DnsFailed)] {
         ours.publish([with], settings());
-        ours.send_within(THEIRS, "juliet", "Hi", std::time::Duration::from_secs(1)).await.unwrap_err();
+        ours.send_within(THEIRS, "juliet", "Hi", Duration::from_secs(1)).await.unwrap_err();
         // An attempt under the old settings may have begun before.
         let mut report = next(&mut told).await;
         while report.result != code.into() {
@@ -103,4 +112,82 @@ async fn who_is_no_partner_is_reported_without_one() {
     }
     drop(TcpStream::connect(ours.address()).await.unwrap());
     assert_eq!(next(&mut told).await.result, Code::Disconnected.into());
+}
+
+/// The partner's second domain finds no place; so do bytes beyond what a stranger may send.
+#[tokio::test]
+async fn limits_are_reported_by_their_codes() {
+    let authority = Authority::new();
+    let (mut ours, mut theirs) = federation_of(row(7), &authority, authority.roots()).await;
+    let mut told = ours.proxy.take_reports().unwrap();
+    let second = "it.fabrikam.example";
+    let mut them = partner(THEIRS, row(7), authority.roots(), theirs.address().port());
+    them.additional_domains = vec![domain(second)];
+    them.connection_limit = Some(2);
+    ours.publish([them], settings());
+    let us = partner(OURS, row(7), authority.roots(), ours.address().port());
+    theirs.publish_with(&[THEIRS, second], [us], settings());
+    theirs.send(OURS, "alice", "one").await.unwrap();
+    assert_eq!(next(&mut told).await.result, Code::Ok.into());
+    theirs.hand_over_from(second, OURS, "alice", "two", Duration::from_secs(1));
+    theirs.end_of_one().await.unwrap_err();
+    let report = next(&mut told).await;
+    let seen = (report.result.known(), report.direction, report.partner);
+    assert_eq!(seen, (Some(Code::ConnectionLimit), Direction::Inbound, Some(domain(THEIRS))));
+
+    let mut socket = TcpStream::connect(ours.address()).await.unwrap();
+    let endless = format!("<stream:stream xmlns='jabber:server' from='{}", "a".repeat(20_000));
+    socket.write_all(endless.as_bytes()).await.unwrap();
+    loop {
+        let report = next(&mut told).await;
+        if report.result == Code::StreamLimit.into() {
+            break;
+        }
+        assert_eq!(report.result, Code::ConnectionLimit.into(), "a route tries again: {report:?}");
+    }
+}
+
+/// Row 8 permits SASL over TLS alone: a key is not even verified.
+#[tokio::test]
+async fn a_method_that_the_row_excludes_is_reported() {
+    let (authority, files) = (Authority::new(), TempDir::new().unwrap());
+    let listen_tls = |config: &mut ProxyConfig| config.listen_tls = vec!["127.0.0.1:0".parse().unwrap()];
+    let mut ours = Org::start_changed(OURS, Some(&authority), listen_tls).await;
+    ours.publish([partner(THEIRS, row(8), authority.roots(), 1)], settings());
+    let mut told = ours.proxy.take_reports().unwrap();
+    let identities = Identities::load(&[authority.issue(THEIRS, &files)]).unwrap();
+    let socket = TcpStream::connect(ours.proxy.addresses_tls()[0]).await.unwrap();
+    let tls = Tls::new(identities).unwrap();
+    let mut stream = tls.connect_direct(socket, &domain(THEIRS), &domain(OURS)).await.unwrap();
+    let key = format!(
+        "<stream:stream xmlns='jabber:server' xmlns:stream='http://etherx.jabber.org/streams' \
+         xmlns:db='jabber:server:dialback' from='{THEIRS}' to='{OURS}' version='1.0'>\
+         <db:result from='{THEIRS}' to='{OURS}'>a-key</db:result>"
+    );
+    stream.write_all(key.as_bytes()).await.unwrap();
+    let report = next(&mut told).await;
+    assert_eq!(report.result, Code::MethodNotPermitted.into(), "{report:?}");
+    assert_eq!(report.tries.last().map(|tried| tried.method), Some(Method::TlsDialback), "{report:?}");
+}
+
+/// A server whose queue of connections is full drops every further one.
+#[tokio::test]
+async fn a_server_that_does_not_answer_the_connection_is_reported() {
+    let authority = Authority::new();
+    let mut ours = Org::start(OURS, &authority).await;
+    let mut told = ours.proxy.take_reports().unwrap();
+    let socket = TcpSocket::new_v4().unwrap();
+    socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+    let full = socket.listen(1).unwrap();
+    let address = full.local_addr().unwrap();
+    let mut waiting = Vec::new();
+    while let Ok(connected) = timeout(Duration::from_millis(200), TcpStream::connect(address)).await {
+        waiting.push(connected.unwrap());
+    }
+    let mut hasty = settings();
+    hasty.stream_establishment_timeout = Duration::from_secs(1);
+    ours.publish([partner(THEIRS, row(2), authority.roots(), address.port())], hasty);
+    ours.send_within(THEIRS, "juliet", "Hi", Duration::from_secs(2)).await.unwrap_err();
+    let report = next(&mut told).await;
+    assert_eq!(report.result, Code::ConnectTimeout.into(), "{report:?}");
 }

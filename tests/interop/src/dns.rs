@@ -33,6 +33,11 @@ impl Dns {
     /// Starts Knot with these zones; each has the address of the world, by its own name and as `xmpp`, and further records
     /// as lines of a zone file.
     pub fn start_with_records(folder: &Path, world: Loopback, zones: &[(&str, String)]) -> Self {
+        Self::start_with_failing(folder, world, zones, &[])
+    }
+
+    /// The same, and zones that it should have and cannot load: it answers SERVFAIL.
+    pub fn start_with_failing(folder: &Path, world: Loopback, zones: &[(&str, String)], failing: &[&str]) -> Self {
         let folder = folder.join("knot");
         fs::create_dir_all(&folder).expect("the world's folder can be written");
         let address = SocketAddr::new(world.ip(), world.port());
@@ -46,6 +51,9 @@ impl Dns {
         for (domain, further) in zones {
             let file = folder.join(format!("{domain}.zone"));
             fs::write(&file, records(domain, world) + further).expect("the world's folder can be written");
+        }
+        for domain in zones.iter().map(|(domain, _)| domain).chain(failing) {
+            let file = folder.join(format!("{domain}.zone"));
             write!(config, "  - domain: {domain}\n    file: {}\n    journal-content: none\n", file.display())
                 .expect("a string takes everything");
         }

@@ -226,6 +226,26 @@ impl Legation {
         });
     }
 
+    /// Waits for a report that ended with `code`, of an attempt with `domain` in this direction, and gives it with its
+    /// steps and its whole story. A domain that is no partner has the reports of strangers.
+    #[track_caller]
+    pub fn report(&self, domain: &str, direction: &str, code: &str) -> Value {
+        let is_partner = self.cli(&["partner", "show", domain]).code == Some(0);
+        let whose = if is_partner { vec!["--partner", domain] } else { vec!["--strangers"] };
+        let list = [&["report", "list", "--direction", direction, "--outcome", code], whose.as_slice()].concat();
+        let end = Instant::now() + PATIENCE;
+        loop {
+            let listed = self.json(&list);
+            let mut reports = listed.as_array().into_iter().flatten();
+            if let Some(report) = reports.find(|report| report["remote"] == domain) {
+                return self.json(&["report", "show", report["id"].as_str().unwrap_or_default()]);
+            }
+            let all = || self.cli(&["report", "list"]).stdout;
+            assert!(Instant::now() < end, "no report {code:?} of {direction} attempts with {domain}:\n{}", all());
+            thread::sleep(GLANCE);
+        }
+    }
+
     /// Waits until the ledger is at rest and balanced, whatever became of the stanzas.
     #[track_caller]
     pub fn at_rest(&self) -> Ledger {

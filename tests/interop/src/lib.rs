@@ -10,6 +10,7 @@ pub mod baresip;
 pub mod ca;
 pub mod component;
 pub mod dns;
+pub mod ejabberd;
 pub mod legation;
 pub mod loopback;
 pub mod process;

@@ -8,6 +8,7 @@ use std::process::Command;
 use crate::ca::{Authority, Identity};
 use crate::loopback::Loopback;
 use crate::process::Process;
+use crate::slixmpp::{Home, PASSWORD, USERS};
 
 /// What Prosody demands of other servers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -26,7 +27,7 @@ pub enum Demands {
 pub struct Setup<'a> {
     /// The domain that it serves.
     pub domain: &'a str,
-    /// Its certificate.
+    /// Its certificate; without one it can dial with TLS and cannot be dialled with it.
     pub identity: &'a Identity,
     /// The root that it trusts.
     pub authority: &'a Authority,
@@ -38,22 +39,21 @@ pub struct Setup<'a> {
     pub dns: SocketAddr,
 }
 
-/// A running Prosody with the user `juliet`.
+/// A running Prosody with the usual accounts.
 pub struct Prosody {
     /// Its log, at level debug.
     pub process: Process,
-    /// Where it listens for clients (no TLS demanded).
-    pub client: SocketAddr,
+    clients: SocketAddr,
     config: PathBuf,
     domain: String,
     server_port: u16,
 }
 
-/// The password of every account.
-pub const PASSWORD: &str = "romeo-is-here";
-
-/// The accounts that exist in each Prosody.
-pub const USERS: [&str; 2] = ["juliet", "nurse"];
+impl Home for Prosody {
+    fn clients(&self) -> SocketAddr {
+        self.clients
+    }
+}
 
 impl Prosody {
     /// Starts it and waits until both ports are open.
@@ -78,7 +78,7 @@ impl Prosody {
 
     /// Starts it again after its end, at the same ports and with what it had stored.
     pub fn restart(&mut self) {
-        self.process = serve(&self.domain, &self.config, [self.client.port(), self.server_port]);
+        self.process = serve(&self.domain, &self.config, [self.clients.port(), self.server_port]);
     }
 
     /// The same with direct TLS on a further port; other servers are found by `_xmpps-server` records too.
@@ -108,7 +108,7 @@ impl Prosody {
         fs::write(&config, change(usual, &folder)).expect("the folder can be written");
         let process = serve(setup.domain, &config, [client_port, setup.server_port]);
         let (domain, server_port) = (setup.domain.to_owned(), setup.server_port);
-        Self { process, client: SocketAddr::new(world.ip(), client_port), config, domain, server_port }
+        Self { process, clients: SocketAddr::new(world.ip(), client_port), config, domain, server_port }
     }
 
     /// What `prosodyctl shell` answers: an outside witness of the streams that exist.
@@ -139,6 +139,12 @@ fn configuration(folder: &Path, ip: IpAddr, client_port: u16, direct_tls_ports: 
     let tls = if setup.demands == Demands::Nothing { "" } else { "\"tls\";" };
     let secure = matches!(setup.demands, Demands::Certificate | Demands::CertificateWithDialback);
     let encrypted = setup.demands != Demands::Nothing;
+    let Identity { certificate, key } = setup.identity;
+    let shown = if setup.identity.is_none() {
+        String::new()
+    } else {
+        format!("certificate = \"{}\"; key = \"{}\"; ", certificate.display(), key.display())
+    };
     format!(
         r#"
 daemonize = false
@@ -169,7 +175,7 @@ unbound = {{
     options = {{ ["do-not-query-localhost:"] = "no"; ["module-config:"] = "iterator" }};
 }}
 log = {{ debug = "*console" }}
-ssl = {{ certificate = "{certificate}"; key = "{key}"; cafile = "{root}"; capath = "{folder}/none" }}
+ssl = {{ {shown}cafile = "{root}"; capath = "{folder}/none" }}
 
 VirtualHost "{domain}"
 "#,
@@ -177,8 +183,6 @@ VirtualHost "{domain}"
         server_port = setup.server_port,
         dns_ip = setup.dns.ip(),
         dns_port = setup.dns.port(),
-        certificate = setup.identity.certificate.display(),
-        key = setup.identity.key.display(),
         root = setup.authority.root().display(),
         domain = setup.domain,
     )

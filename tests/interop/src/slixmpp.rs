@@ -1,14 +1,27 @@
 //! An XMPP user at a partner: slixmpp from Debian, driven by JSON lines.
 
+use std::net::SocketAddr;
+
 use serde_json::{Value, json};
 
 use crate::process::Process;
-use crate::prosody::{PASSWORD, Prosody};
 
 const CLIENT: &str = include_str!("client.py");
 
 /// Debian's interpreter: another one first in the path would not see Debian's slixmpp.
 pub(crate) const PYTHON: &str = "/usr/bin/python3";
+
+/// The password of every account.
+pub const PASSWORD: &str = "romeo-is-here";
+
+/// The accounts that exist on each partner's server.
+pub const USERS: [&str; 2] = ["juliet", "nurse"];
+
+/// A partner's server, as its users see it.
+pub trait Home {
+    /// Where clients log in (no TLS demanded).
+    fn clients(&self) -> SocketAddr;
+}
 
 /// What the client received.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -36,8 +49,9 @@ pub struct Client {
 
 impl Client {
     /// Logs in as `user` of the server's domain and sends presence.
-    pub fn login(server: &Prosody, jid: &str) -> Self {
-        let (host, port) = (server.client.ip().to_string(), server.client.port().to_string());
+    pub fn login(server: &impl Home, jid: &str) -> Self {
+        let clients = server.clients();
+        let (host, port) = (clients.ip().to_string(), clients.port().to_string());
         let process = Process::start(jid, PYTHON, &["-u", "-c", CLIENT, jid, PASSWORD, &host, &port]);
         process.wait_for(0, &["\"event\": \"ready\""]);
         Self { process }

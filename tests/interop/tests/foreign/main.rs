@@ -6,6 +6,7 @@ mod contacts;
 mod direct_tls;
 mod discovery;
 mod domain;
+mod ejabberd;
 mod hostile;
 mod killed_partner;
 mod live;

@@ -2,6 +2,7 @@
 
 use interop::ca::Authority;
 use interop::dns::{Dns, Zone};
+use interop::ejabberd::{self, Ejabberd};
 use interop::loopback::Loopback;
 use interop::prosody::{Demands, Prosody, Setup};
 use interop::slixmpp::Client;
@@ -52,4 +53,59 @@ fn two_prosodys_federate_by_dialback_without_tls() {
         prosody.process.wait_for(0, &["verified dialback key... it is valid"]);
         assert!(!prosody.process.has(0, &["Stream encrypted"]));
     }
+}
+
+/// Prosody as contoso.example and ejabberd as fabrikam.example find each other by DNS; a message each way.
+fn ejabberd_and_prosody(theirs: ejabberd::Demands, ours: Demands) -> (Ejabberd, Prosody) {
+    let folder = tempfile::tempdir().expect("a temporary folder can be made");
+    let world = Loopback::new();
+    let authority = Authority::new(folder.path());
+    let (fabrikam, contoso) = (world.port(), world.port());
+    let zones = [
+        Zone { domain: "fabrikam.example", server: Some(fabrikam) },
+        Zone { domain: "contoso.example", server: Some(contoso) },
+    ];
+    let dns = Dns::start(folder.path(), world, &zones);
+    let ejabberd = Ejabberd::start(
+        folder.path(),
+        world,
+        &ejabberd::Setup {
+            domain: "fabrikam.example",
+            identity: &authority.issue("fabrikam.example"),
+            authority: &authority,
+            demands: theirs,
+            server_port: fabrikam,
+            dns: dns.address,
+            domains: &["fabrikam.example", "contoso.example"],
+            further: "",
+        },
+    );
+    let identity = authority.issue("contoso.example");
+    let (domain, server_port) = ("contoso.example", contoso);
+    let setup =
+        Setup { domain, identity: &identity, authority: &authority, demands: ours, server_port, dns: dns.address };
+    let prosody = Prosody::start(folder.path(), world, &setup);
+    let mut juliet = Client::login(&ejabberd, "juliet@fabrikam.example");
+    let mut nurse = Client::login(&prosody, "nurse@contoso.example");
+    juliet.send("nurse@contoso.example", "m1", "Anon, good nurse!");
+    nurse.receive("message of juliet", 0, |m| m.body == "Anon, good nurse!" && m.id == "m1");
+    nurse.send("juliet@fabrikam.example", "m2", "Madam, your mother calls");
+    juliet.receive("message of the nurse", 0, |m| m.body == "Madam, your mother calls" && m.id == "m2");
+    (ejabberd, prosody)
+}
+
+#[test]
+fn ejabberd_and_prosody_federate_by_certificate() {
+    let (ejabberd, prosody) = ejabberd_and_prosody(ejabberd::Demands::Certificate, Demands::Certificate);
+    ejabberd.process.wait_for(0, &["Accepted inbound s2s EXTERNAL authentication contoso.example"]);
+    ejabberd.process.wait_for(0, &["Accepted outbound s2s EXTERNAL authentication fabrikam.example"]);
+    assert!(!prosody.process.has(0, &["dialback key"]));
+}
+
+#[test]
+fn ejabberd_and_prosody_federate_by_dialback_without_tls() {
+    let (ejabberd, prosody) = ejabberd_and_prosody(ejabberd::Demands::Nothing, Demands::Nothing);
+    ejabberd.process.wait_for(0, &["(tcp|", "Accepted inbound s2s dialback authentication contoso.example"]);
+    ejabberd.process.wait_for(0, &["(tcp|", "Accepted outbound s2s dialback authentication fabrikam.example"]);
+    assert!(!prosody.process.has(0, &["Stream encrypted"]));
 }

@@ -1,14 +1,17 @@
 //! A whole test world: DNS, our server as contoso.example, and what is needed to start partners' servers and SIP users in it.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
+use serde_json::Value;
 use tempfile::TempDir;
 
 use interop::baresip::{Account, Baresip, Transport};
 use interop::ca::{Authority, Identity};
-use interop::dns::{Dns, Zone};
+use interop::dns::Dns;
+use interop::ejabberd::{self, Ejabberd};
 use interop::legation::{self, Legation, Ports};
 use interop::loopback::Loopback;
 use interop::prosody::{self, Demands, Prosody};
@@ -37,6 +40,44 @@ pub(crate) const ROW_7: [&str; 3] = ["required", "optional", "true"];
 pub(crate) const ROW_13: [&str; 3] = ["required", "not_supported", "true"];
 pub(crate) const ROW_17: [&str; 3] = ["not_supported", "not_supported", "true"];
 
+/// What can differ from the usual world.
+pub(crate) struct Plan {
+    /// Its address.
+    pub(crate) loopback: Loopback,
+    /// What DNS says of each domain beside its address, as lines of a zone file.
+    pub(crate) records: BTreeMap<&'static str, String>,
+    /// Our certificate.
+    pub(crate) certificate: fn(&Authority) -> Identity,
+    ours: u16,
+    partners: [(&'static str, u16); 2],
+}
+
+impl Plan {
+    fn usual() -> Self {
+        let loopback = Loopback::new();
+        let ours = loopback.port();
+        let partners = [PARTNER, STRANGER].map(|domain| (domain, loopback.port()));
+        let records = partners.into_iter().chain([(OURS, ours), (BOTS, ours)]);
+        let records = records.map(|(domain, port)| (domain, starttls_at(port))).collect();
+        let certificate = |authority: &Authority| authority.issue(OURS);
+        Self { loopback, records, certificate, ours, partners }
+    }
+
+    /// Where the server of a partner's domain will listen.
+    pub(crate) fn port_of(&self, domain: &str) -> u16 {
+        port_of(&self.partners, domain)
+    }
+}
+
+fn port_of(partners: &[(&str, u16)], domain: &str) -> u16 {
+    partners.iter().find(|(name, _)| *name == domain).expect("the world has this domain").1
+}
+
+/// The record of a server for STARTTLS.
+pub(crate) fn starttls_at(port: u16) -> String {
+    format!("_xmpp-server._tcp SRV 5 0 {port} xmpp\n")
+}
+
 /// One world. Its programs end and its folder goes when it is dropped.
 pub(crate) struct World {
     /// Our server, with the internal domain and the user alice, and no partner yet.
@@ -54,24 +95,24 @@ pub(crate) struct World {
 impl World {
     /// Starts DNS and our server.
     pub(crate) fn start() -> Self {
+        Self::start_changed(|_| {})
+    }
+
+    /// The same with what the test has changed.
+    pub(crate) fn start_changed(change: impl FnOnce(&mut Plan)) -> Self {
+        let mut plan = Plan::usual();
+        change(&mut plan);
+        let Plan { loopback, records, certificate, ours, partners } = plan;
         let folder = tempfile::tempdir().expect("a temporary folder can be made");
-        let loopback = Loopback::new();
         let authority = Authority::new(folder.path());
-        let ports = Ports { xmpp: loopback.port(), sip: loopback.port() };
-        let partners = [(PARTNER, loopback.port()), (STRANGER, loopback.port())];
-        let zones = [
-            Zone { domain: OURS, server: Some(ports.xmpp) },
-            Zone { domain: BOTS, server: Some(ports.xmpp) },
-            Zone { domain: PARTNER, server: Some(partners[0].1) },
-            Zone { domain: STRANGER, server: Some(partners[1].1) },
-        ];
-        let dns = Dns::start(folder.path(), loopback, &zones);
-        let identity = authority.issue(OURS);
+        let records: Vec<_> = records.into_iter().collect();
+        let dns = Dns::start_with_records(folder.path(), loopback, &records);
+        let identity = certificate(&authority);
         let setup = legation::Setup {
             program: Path::new(env!("CARGO_BIN_EXE_legation-under-test")),
             domain: OURS,
             identity: &identity,
-            ports,
+            ports: Ports { xmpp: ours, sip: loopback.port() },
             dns: dns.address,
         };
         let server = Legation::install(folder.path(), loopback, &setup);
@@ -88,8 +129,7 @@ impl World {
 
     /// Where the name server says that the server of `domain` is.
     pub(crate) fn server_of(&self, domain: &str) -> SocketAddr {
-        let (_, port) = *self.ports.iter().find(|(name, _)| *name == domain).expect("the world has this domain");
-        SocketAddr::new(self.loopback.ip(), port)
+        SocketAddr::new(self.loopback.ip(), port_of(&self.ports, domain))
     }
 
     /// Starts Prosody for `domain` with a certificate of this world's root.
@@ -104,31 +144,66 @@ impl World {
         demands: Demands,
         change: impl FnOnce(String, &Path) -> String,
     ) -> Prosody {
-        let identity = self.authority.issue(domain);
-        let setup = self.setup(domain, demands, &identity);
+        let (identity, server_port) = (self.authority.issue(domain), self.server_of(domain).port());
+        let (identity, authority, dns) = (&identity, &self.authority, self.dns.address);
+        let setup = prosody::Setup { domain, identity, authority, demands, server_port, dns };
         Prosody::start_changed(self.folder.path(), self.loopback, &setup, change)
     }
 
     /// Starts Prosody for `domain` with a certificate of another root. Prosody itself trusts this world's root.
     pub(crate) fn prosody_signed_by(&self, domain: &str, demands: Demands, signer: &Authority) -> Prosody {
-        let identity = signer.issue(domain);
-        Prosody::start(self.folder.path(), self.loopback, &self.setup(domain, demands, &identity))
+        self.prosody_showing(domain, demands, &signer.issue(domain))
     }
 
-    fn setup<'a>(&'a self, domain: &'a str, demands: Demands, identity: &'a Identity) -> prosody::Setup<'a> {
-        prosody::Setup {
-            domain,
+    /// Starts Prosody for `domain` with this certificate. Prosody itself trusts this world's root.
+    pub(crate) fn prosody_showing(&self, domain: &str, demands: Demands, identity: &Identity) -> Prosody {
+        self.prosody_at(self.server_of(domain).port(), (domain, demands), identity, &self.authority)
+    }
+
+    /// The same at another port and with the root that it trusts.
+    pub(crate) fn prosody_at(
+        &self,
+        server_port: u16,
+        (domain, demands): (&str, Demands),
+        identity: &Identity,
+        authority: &Authority,
+    ) -> Prosody {
+        let setup = prosody::Setup { domain, identity, authority, demands, server_port, dns: self.dns.address };
+        Prosody::start(self.folder.path(), self.loopback, &setup)
+    }
+
+    /// Starts ejabberd for [`PARTNER`] with a certificate of this world's root.
+    pub(crate) fn ejabberd(&self, demands: ejabberd::Demands) -> Ejabberd {
+        self.ejabberd_showing(demands, &self.authority.issue(PARTNER), "")
+    }
+
+    /// Starts ejabberd for [`PARTNER`] with this certificate and further lines of configuration.
+    pub(crate) fn ejabberd_showing(&self, demands: ejabberd::Demands, identity: &Identity, further: &str) -> Ejabberd {
+        let setup = ejabberd::Setup {
+            domain: PARTNER,
             identity,
             authority: &self.authority,
             demands,
-            server_port: self.server_of(domain).port(),
+            server_port: self.server_of(PARTNER).port(),
             dns: self.dns.address,
-        }
+            domains: &[OURS, PARTNER, STRANGER],
+            further,
+        };
+        Ejabberd::start(self.folder.path(), self.loopback, &setup)
     }
 
     /// Registers alice, who writes to `contact`.
     pub(crate) fn alice(&self, transport: Transport, contact: &str) -> Baresip {
         let account = Account { address: ALICE, password: PASSWORD, contact, registrar: self.server.sip, transport };
         Baresip::register(self.folder.path(), self.loopback, &account)
+    }
+
+    /// The report of an attempt that ended with `code`; its remedy has these words.
+    #[track_caller]
+    pub(crate) fn explained(&self, domain: &str, direction: &str, code: &str, remedy: &str) -> Value {
+        let report = self.server.report(domain, direction, code);
+        let told = report["remedy"].as_str().unwrap_or_default();
+        assert!(told.contains(remedy), "{remedy:?} is not in {report:#}");
+        report
     }
 }

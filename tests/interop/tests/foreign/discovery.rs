@@ -81,6 +81,15 @@ fn a_refusal_is_not_absence() {
     assert_eq!(locate(dns.address, "contoso.example"), Err(failed(Kind::Starttls, NoAnswer::Refused)));
 }
 
+/// Knot should have the zone and cannot load it.
+#[test]
+fn a_failure_is_not_absence() {
+    let folder = tempfile::tempdir().expect("a temporary folder can be made");
+    let zones = [("fabrikam.example", String::new())];
+    let dns = Dns::start_with_failing(folder.path(), Loopback::new(), &zones, &["contoso.example"]);
+    assert_eq!(locate(dns.address, "contoso.example"), Err(failed(Kind::Starttls, NoAnswer::ServerFailure)));
+}
+
 /// Knot delegates the zone to servers elsewhere and does not ask them.
 #[test]
 fn a_referral_is_not_absence() {

@@ -2,7 +2,9 @@
 
 mod both_ways;
 mod components;
+mod certificates;
 mod contacts;
+mod dialback;
 mod direct_tls;
 mod discovery;
 mod domain;
@@ -10,7 +12,9 @@ mod ejabberd;
 mod hostile;
 mod killed_partner;
 mod live;
+mod probe;
 mod programs;
+mod reaching;
 mod refusals;
 mod restart;
 mod rows;

@@ -35,9 +35,42 @@ const EXTERNAL_PARTNERS: usize = 8;
 /// The one that cannot, its certificate being of an unknown authority.
 const DIALBACK_PARTNER: &str = "dialback.example";
 
+/// How many take turns in the measurement of many.
+const MANY_PARTNERS: usize = 1000;
+
 /// The name of a partner.
 fn external_partner(number: usize) -> String {
     format!("partner{number}.example")
+}
+
+/// Partners that messages from inside go to, in turn.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Towards {
+    /// Those that also send.
+    Few,
+    /// [`MANY_PARTNERS`] others.
+    Many,
+}
+
+impl Towards {
+    fn partners(self) -> Vec<String> {
+        match self {
+            Self::Few => (0..EXTERNAL_PARTNERS).map(external_partner).collect(),
+            Self::Many => (0..MANY_PARTNERS).map(|number| format!("partner{number}.many.example")).collect(),
+        }
+    }
+
+    fn word(self) -> &'static str {
+        match self {
+            Self::Few => "few",
+            Self::Many => "many",
+        }
+    }
+
+    fn of(word: &str) -> Result<Self, Failure> {
+        let all = [Self::Few, Self::Many];
+        all.into_iter().find(|towards| towards.word() == word).ok_or_else(|| format!("{word}: few or many").into())
+    }
 }
 
 /// How much is measured.
@@ -62,8 +95,8 @@ struct World {
 /// Measures every server that is named.
 pub(crate) async fn measure(plan: Plan, names: &[String]) -> Result<Comparison, Failure> {
     let folder = tempfile::tempdir()?;
-    let mut partners: Vec<String> = (0..EXTERNAL_PARTNERS).map(external_partner).collect();
-    partners.push(DIALBACK_PARTNER.to_owned());
+    let mut partners = Towards::Few.partners();
+    partners.extend([DIALBACK_PARTNER.to_owned(), "*.many.example".to_owned()]);
     let certificates = certificates::make_for(folder.path(), &partners)?;
     let unknown = certificates::make_unknown(folder.path(), DIALBACK_PARTNER)?;
     let (port, delivered) = peer::listen(&certificates.remote).await?;
@@ -78,7 +111,10 @@ pub(crate) async fn measure(plan: Plan, names: &[String]) -> Result<Comparison, 
             other => return Err(format!("{other}: legation, prosody or ejabberd").into()),
         };
         let of_us = name == "legation";
-        world.measure(subject, of_us, &mut table).await?;
+        if let Err(failure) = world.measure(subject, of_us, &mut table).await {
+            // The rows that follow stay empty; other servers are still measured.
+            crate::figures::complain(&failure);
+        }
     }
     Ok(table)
 }
@@ -115,13 +151,16 @@ impl World {
         let p99 = load::pace(&mut subject, &mut busy[0], 1000, 5).await?;
         table.note(name, "latency at 1,000 messages/s, p99, ms", 0.25, p99.as_secs_f64() * 1e3);
 
-        if let Err(failure) = self.outward(&mut subject, 16 * EXTERNAL_PARTNERS).await {
-            // The row stays empty; other servers are still measured.
-            crate::figures::complain(&failure);
-            return Ok(());
-        }
-        let cost = self.outward(&mut subject, messages).await?;
+        self.outward(&mut subject, Towards::Few, 16 * EXTERNAL_PARTNERS, 16).await?;
+        let cost = self.outward(&mut subject, Towards::Few, messages, 16).await?;
         table.note(name, "inside to partner, 16 per write, CPU ms per 1,000", 1.2, cost);
+        drop(busy);
+
+        // The streams are set up by the first message to each.
+        self.outward(&mut subject, Towards::Many, MANY_PARTNERS, 1).await?;
+        sleep(Duration::from_secs(2)).await;
+        let cost = self.outward(&mut subject, Towards::Many, (messages / 10).max(10 * MANY_PARTNERS), 1).await?;
+        table.note(name, "inside to 1,000 partners in turn, CPU ms per 1,000", 4.0, cost);
         Ok(())
     }
 
@@ -149,17 +188,18 @@ impl World {
         Ok(streams)
     }
 
-    async fn outward(&self, subject: &mut Subject, messages: usize) -> Result<f64, Failure> {
+    async fn outward(
+        &self,
+        subject: &mut Subject,
+        towards: Towards,
+        messages: usize,
+        together: usize,
+    ) -> Result<f64, Failure> {
         let (cpu, before) = (subject.cpu()?, self.delivered.load(Ordering::Relaxed));
-        subject.send(messages, 16).await?;
-        let sent = (messages / 16 * 16) as u64;
-        for _ in 0..1000 {
-            if self.delivered.load(Ordering::Relaxed) >= before + sent {
-                return Ok((subject.cpu()? - cpu).as_secs_f64() * 1e6 / sent as f64);
-            }
-            sleep(Duration::from_millis(20)).await;
-        }
-        let delivered = self.delivered.load(Ordering::Relaxed) - before;
-        Err(format!("{}: {delivered} of {sent} messages reached partners", subject.name).into())
+        subject.send(towards, messages, together).await?;
+        let sent = (messages / together * together) as u64;
+        let delivered = || Ok(self.delivered.load(Ordering::Relaxed) - before);
+        load::wait_for(delivered, sent, &format!("{} reached partners", subject.name)).await?;
+        Ok((subject.cpu()? - cpu).as_secs_f64() * 1e6 / sent as f64)
     }
 }

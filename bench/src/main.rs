@@ -8,7 +8,7 @@
 //! `cargo run --profile dist -p bench -- [--messages N] [--users N] [--rate N]`
 //!
 //! `… -- edge [--messages N] [--streams N] [--set-ups N] [legation] [prosody] [ejabberd]` measures the edge alone beside
-//! other servers, which must be installed (Debian: `prosody lua-unbound lua-sec ejabberd`).
+//! other servers, which must be installed (Debian: `prosody lua-unbound lua-sec ejabberd libnss-wrapper`).
 
 use std::{error::Error, process::ExitCode, sync::Arc, time::Duration};
 
@@ -28,6 +28,9 @@ use users::Users;
 
 /// What can go wrong in a measurement: it is told and ends it.
 type Failure = Box<dyn Error + Send + Sync>;
+
+/// Descriptors beside those of idle streams: the 1,000 partners, files, the streams of the load.
+const SOCKETS_BESIDE: usize = 6000;
 
 const LOCAL: &str = "contoso.example";
 const REMOTE: &str = "fabrikam.example";
@@ -91,7 +94,7 @@ fn load(arguments: impl Iterator<Item = String>) -> Result<(), Failure> {
 
 fn compare(arguments: impl Iterator<Item = String>) -> Result<(), Failure> {
     net::tls::install_provider();
-    let mut plan = edge::Plan { messages: 200_000, streams: 1000, set_ups: 300 };
+    let mut plan = edge::Plan { messages: 200_000, streams: 5000, set_ups: 300 };
     let mut names = Vec::new();
     let mut arguments = arguments;
     while let Some(word) = arguments.next() {
@@ -110,6 +113,7 @@ fn compare(arguments: impl Iterator<Item = String>) -> Result<(), Failure> {
     if names.is_empty() {
         names = ["legation", "prosody", "ejabberd"].map(str::to_owned).to_vec();
     }
+    process::allow_sockets(2 * plan.streams + SOCKETS_BESIDE)?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     figures::print_comparison(&runtime.block_on(edge::measure(plan, &names))?);
     Ok(())

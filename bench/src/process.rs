@@ -1,6 +1,6 @@
 //! What the system says of a process.
 
-use std::{fs, time::Duration};
+use std::{fs, process::Command, time::Duration};
 
 use crate::Failure;
 
@@ -31,4 +31,21 @@ fn status_mib(id: u32, field: &str) -> Result<f64, Failure> {
     let line = status.lines().find_map(|line| line.strip_prefix(field)).ok_or("no such figure")?;
     let kib: f64 = line.trim().trim_end_matches(" kB").parse()?;
     Ok(kib / 1024.0)
+}
+
+/// Lets this process, and those that it starts, open so many descriptors if the machine permits it.
+pub(crate) fn allow_sockets(count: usize) -> Result<(), Failure> {
+    let id = std::process::id().to_string();
+    let limits = fs::read_to_string("/proc/self/limits")?;
+    let line = limits.lines().find_map(|line| line.strip_prefix("Max open files")).ok_or("no such limit")?;
+    if line.split_whitespace().next().and_then(|soft| soft.parse().ok()).is_none_or(|soft: usize| soft >= count) {
+        return Ok(());
+    }
+    // From util-linux, which every Debian has. The colon leaves the hard limit as it is.
+    let done = Command::new("prlimit").args(["--pid", &id, &format!("--nofile={count}:")]).status()?;
+    if done.success() {
+        Ok(())
+    } else {
+        Err(format!("the limit of open files is below {count}; use fewer --streams").into())
+    }
 }

@@ -1,10 +1,13 @@
-//! A name server that knows one host for every domain: SRV to one port, A to loopback.
+//! A name server that knows one host for every domain: SRV to one port of it, A to loopback.
 
 use std::net::{Ipv4Addr, SocketAddr};
 
 use tokio::net::UdpSocket;
 
 use crate::Failure;
+
+/// The server of every domain. ejabberd asks the C library for its address, not this name server; see [`super::foreign`].
+pub(crate) const HOST: &str = "host.example";
 
 const TYPE_A: [u8; 2] = [0, 1];
 const TYPE_SRV: [u8; 2] = [0, 33];
@@ -28,24 +31,23 @@ pub(crate) async fn serve(port: u16) -> Result<SocketAddr, Failure> {
 
 fn answer(query: &[u8], port: u16) -> Option<Vec<u8>> {
     let mut end = HEADER_BYTES;
-    let mut labels = Vec::new();
+    let first = query.get(end + 1..)?.get(..usize::from(*query.get(end)?))?;
     loop {
         let length = usize::from(*query.get(end)?);
         if length == 0 {
             break;
         }
-        labels.push(query.get(end + 1..end + 1 + length)?.to_ascii_lowercase());
         end += 1 + length;
     }
     let question = query.get(HEADER_BYTES..end + 5)?;
     let kind = query.get(end + 1..end + 3)?;
-    let data = if kind == TYPE_SRV && labels.first().is_some_and(|label| label == b"_xmpp-server") {
-        // Priority, weight, port and a target: a label before the name asked about.
+    let data = if kind == TYPE_SRV && first.eq_ignore_ascii_case(b"_xmpp-server") {
+        // Priority, weight, port and target.
         let mut data = vec![0, 0, 0, 0];
         data.extend(port.to_be_bytes());
-        for label in [b"xmpp".to_vec()].iter().chain(&labels[2.min(labels.len())..]) {
+        for label in HOST.split('.') {
             data.push(label.len() as u8);
-            data.extend(label);
+            data.extend(label.as_bytes());
         }
         data.push(0);
         data

@@ -8,7 +8,7 @@ use std::{
     process::{Command, Stdio},
 };
 
-use super::{component::SECRET, subject::Subject};
+use super::{component::SECRET, dns::HOST, subject::Subject};
 use crate::{Failure, LOCAL, certificates::Certificates};
 
 /// Where a server under test listens.
@@ -85,7 +85,8 @@ Component "{LOCAL}"
     )
 }
 
-/// Starts ejabberd, without the Erlang port mapper or any other node.
+/// Starts ejabberd, without the Erlang port mapper or any other node. For SRV records it asks `dns`; for addresses it asks
+/// the C library, which reads a hosts file of ours (`libnss-wrapper`) before the machine's own name servers.
 pub(crate) async fn ejabberd(folder: &Path, files: &Certificates, dns: SocketAddr) -> Result<Subject, Failure> {
     let ports = Ports::free()?;
     let folder = folder.join("ejabberd");
@@ -98,6 +99,8 @@ pub(crate) async fn ejabberd(folder: &Path, files: &Certificates, dns: SocketAdd
     let nameserver =
         format!("{{resolv_conf,\"\"}}.\n{{lookup,[dns]}}.\n{{nameserver,{{127,0,0,1}},{}}}.\n", dns.port());
     fs::write(&inetrc, nameserver)?;
+    let hosts = folder.join("hosts");
+    fs::write(&hosts, format!("127.0.0.1 {HOST}\n"))?;
     let installed = fs::read_dir("/usr/lib/x86_64-linux-gnu")?.filter_map(Result::ok).map(|entry| entry.path());
     let ebin = installed
         .filter(|path| path.file_name().is_some_and(|name| name.to_string_lossy().starts_with("ejabberd-")))
@@ -110,6 +113,7 @@ pub(crate) async fn ejabberd(folder: &Path, files: &Certificates, dns: SocketAdd
     command.args(["-s", "ejabberd"]);
     command.env("EJABBERD_CONFIG_PATH", &config).env("EJABBERD_LOG_PATH", folder.join("log"));
     command.env("ERL_INETRC", &inetrc).env("HOME", &folder);
+    command.env("LD_PRELOAD", "libnss_wrapper.so").env("NSS_WRAPPER_HOSTS", &hosts);
     foreign("ejabberd 23.01", command, &folder, ports).await
 }
 
@@ -125,6 +129,7 @@ s2s_use_starttls: optional
 s2s_protocol_options: [no_sslv3, no_tlsv1, no_tlsv1_1]
 s2s_tls_compression: false
 s2s_queue_type: ram
+outgoing_s2s_families: [ipv4]
 
 listen:
   - port: {s2s}

@@ -53,22 +53,32 @@ pub(crate) async fn flood(
     while let Some(written) = writing.join_next().await {
         streams.push(written??);
     }
-    wait_for(subject, arrived + sent).await?;
+    wait_inside(subject, arrived + sent).await?;
     Ok((subject.cpu()? - cpu).as_secs_f64() * 1e6 / sent as f64)
 }
 
-async fn wait_for(subject: &mut Subject, count: u64) -> Result<(), Failure> {
+async fn wait_inside(subject: &mut Subject, count: u64) -> Result<(), Failure> {
+    let what = format!("{} passed on", subject.name);
+    wait_for(|| subject.arrived(), count, &what).await
+}
+
+/// Waits until so many are counted; it has failed when nothing is added for long.
+pub(crate) async fn wait_for(
+    mut counted: impl FnMut() -> Result<u64, Failure>,
+    count: u64,
+    what: &str,
+) -> Result<(), Failure> {
     let (mut seen, mut since) = (0, Instant::now());
     loop {
-        let arrived = subject.arrived()?;
-        if arrived >= count {
+        let now = counted()?;
+        if now >= count {
             return Ok(());
         }
-        if arrived > seen {
-            (seen, since) = (arrived, Instant::now());
+        if now > seen {
+            (seen, since) = (now, Instant::now());
         }
         if since.elapsed() > LOST_AFTER {
-            return Err(format!("{}: {arrived} of {count} messages arrived", subject.name).into());
+            return Err(format!("{what}: {now} of {count} messages").into());
         }
         sleep(Duration::from_millis(20)).await;
     }
@@ -90,6 +100,6 @@ pub(crate) async fn pace(
         stream.write_all(text.as_bytes()).await?;
         stream.flush().await?;
     }
-    wait_for(subject, arrived + u64::from(per_second * seconds)).await?;
+    wait_inside(subject, arrived + u64::from(per_second * seconds)).await?;
     subject.p99()
 }

@@ -17,7 +17,7 @@ use proxy::ProxyConfig;
 use tokio::sync::mpsc;
 use xmpp::{stanza::StanzaRef, xml::Batch};
 
-use super::{DIALBACK_PARTNER, EXTERNAL_PARTNERS, component::Arrivals, external_partner, load::message};
+use super::{DIALBACK_PARTNER, Towards, component::Arrivals, load::message};
 use crate::{Failure, LOCAL};
 
 /// What the process is told: certificate, key, root, name server.
@@ -56,7 +56,7 @@ fn snapshot(root: &str) -> Result<EdgeSnapshot, Failure> {
     settings.queue_bytes = 64 << 20;
     settings.queue_bytes_total = 1 << 30;
     let mut partners = Vec::new();
-    for name in (0..EXTERNAL_PARTNERS).map(external_partner) {
+    for name in [Towards::Few, Towards::Many].into_iter().flat_map(Towards::partners) {
         let mut partner = Partner::new(Domain::parse(&name)?);
         partner.negotiation = Negotiation { tls: Requirement::Required, sasl: Requirement::Required, dialback: false };
         partner.trust_roots = root.parse()?;
@@ -94,8 +94,8 @@ async fn obey(address: SocketAddr, arrivals: &Arrivals, link: Link) -> Result<()
         match words.as_slice() {
             ["count"] => say(&arrivals.count().to_string())?,
             ["p99"] => say(&arrivals.p99().as_micros().to_string())?,
-            ["send", messages, together] => {
-                send(&link, messages.parse()?, together.parse()?).await?;
+            ["send", towards, messages, together] => {
+                send(&link, Towards::of(towards)?, messages.parse()?, together.parse()?).await?;
                 say("sent")?;
             }
             _ => return Err(format!("no such word: {line}").into()),
@@ -110,13 +110,12 @@ fn say(line: &str) -> Result<(), Failure> {
     Ok(out.flush()?)
 }
 
-/// Sends messages to all partners in turn, so many in an envelope, and waits until each is settled.
-async fn send(link: &Link, messages: usize, together: usize) -> Result<(), Failure> {
+/// Sends messages to partners in turn, so many in an envelope, and waits until each is settled.
+async fn send(link: &Link, towards: Towards, messages: usize, together: usize) -> Result<(), Failure> {
     let mut port = link.port(4096);
     let local = Domain::parse(LOCAL)?;
     let mut batches = Vec::new();
-    for number in 0..EXTERNAL_PARTNERS {
-        let remote = external_partner(number);
+    for remote in towards.partners() {
         let text = message(LOCAL, &remote, "m").repeat(together);
         batches.push((DomainPair { local: local.clone(), remote: Domain::parse(&remote)? }, text));
     }

@@ -11,9 +11,8 @@ use std::{
 use tokio::{io::AsyncWriteExt as _, net::tcp::OwnedWriteHalf, time::sleep};
 
 use super::{
-    EXTERNAL_PARTNERS,
+    Towards,
     component::{self, Arrivals},
-    external_partner,
     load::message,
 };
 use crate::{Failure, LOCAL, certificates::Certificates, process, server::ROLE};
@@ -102,15 +101,15 @@ impl Subject {
         }
     }
 
-    /// Makes the inside send messages to all partners in turn, so many in one write.
-    pub(crate) async fn send(&mut self, messages: usize, together: usize) -> Result<(), Failure> {
+    /// Makes the inside send messages to partners in turn, so many in one write.
+    pub(crate) async fn send(&mut self, towards: Towards, messages: usize, together: usize) -> Result<(), Failure> {
         let Inside::Component { writer, .. } = &mut self.inside else {
             // Meanwhile the partners must go on reading.
-            return tokio::task::block_in_place(|| self.ask(&format!("send {messages} {together}"))).map(drop);
+            let order = format!("send {} {messages} {together}", towards.word());
+            return tokio::task::block_in_place(|| self.ask(&order)).map(drop);
         };
-        let texts: Vec<String> = (0..EXTERNAL_PARTNERS)
-            .map(|number| message(LOCAL, &external_partner(number), "m").repeat(together))
-            .collect();
+        let texts: Vec<String> =
+            towards.partners().iter().map(|name| message(LOCAL, name, "m").repeat(together)).collect();
         for number in 0..messages / together {
             writer.write_all(texts[number % texts.len()].as_bytes()).await?;
         }

@@ -122,7 +122,9 @@ impl Live {
         insert(&mut ledger, "gateway.sip", &[], &inside.sip);
         insert(&mut ledger, "gateway.components", &[], &inside.components);
         ledger.insert("proxy.reports_dropped".to_owned(), self.proxy.reports_dropped());
-        ledger.insert("proxy.connections_refused".to_owned(), self.proxy.connections_refused());
+        for (reason, count) in self.proxy.connections_refused() {
+            ledger.insert(format!("proxy.connections_refused.{reason}"), count);
+        }
         ledger
     }
 }

@@ -2,10 +2,12 @@
 //!
 //! Each admission is a guard; dropping it gives the place back, so no path through a connection can leak one. Of a
 //! partner's limit one place is kept for each direction: the partner's own connections can never keep us from answering.
+//! Who comes in at all is [`door`]'s part.
+
+pub(crate) mod door;
 
 use std::{
     collections::BTreeMap,
-    net::{IpAddr, Ipv6Addr},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::{Duration, Instant},
 };
@@ -13,22 +15,36 @@ use std::{
 use lexicon::{Direction, Domain};
 use tokio::sync::Semaphore;
 
+pub(crate) use door::{Door, HalfOpen};
+
 /// Verification streams of one partner at a time (partner-policy §1).
 const VERIFICATIONS_MAX: usize = 4;
+
+/// Verification streams that have their answer and wait for the other side to close. One more is closed without waiting.
+const VERIFICATIONS_CLOSING_MAX: usize = 64;
 
 /// For so long a partner may send at once.
 const BURST: Duration = Duration::from_secs(10);
 
 /// The counts of a process.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Admission {
+    /// Connections without an authorised pair.
+    pub(crate) door: Arc<Door>,
+    /// Places of verification streams that are done.
+    pub(crate) closing: Semaphore,
     counts: Mutex<Counts>,
+}
+
+impl Default for Admission {
+    fn default() -> Self {
+        let closing = Semaphore::new(VERIFICATIONS_CLOSING_MAX);
+        Self { door: Arc::default(), closing, counts: Mutex::default() }
+    }
 }
 
 #[derive(Debug, Default)]
 struct Counts {
-    half_open: usize,
-    by_address: BTreeMap<IpAddr, usize>,
     streams: u64,
     partners: BTreeMap<Domain, PartnerCount>,
     verifications: BTreeMap<Domain, Arc<Semaphore>>,
@@ -43,27 +59,6 @@ struct PartnerCount {
 }
 
 impl Admission {
-    /// Admits a connection that has no authorised pair yet.
-    pub(crate) fn half_open(
-        self: &Arc<Self>,
-        address: IpAddr,
-        limit: u64,
-        limit_per_address: u64,
-    ) -> Result<HalfOpen, Crowded> {
-        let address = network_of(address);
-        let mut counts = self.counts();
-        if counts.half_open as u64 >= limit {
-            return Err(Crowded::Total);
-        }
-        let of_address = counts.by_address.entry(address).or_default();
-        if *of_address as u64 >= limit_per_address {
-            return Err(Crowded::Address);
-        }
-        *of_address += 1;
-        counts.half_open += 1;
-        Ok(HalfOpen { admission: Arc::clone(self), address })
-    }
-
     /// Admits a stanza connection of the partner with this primary domain.
     pub(crate) fn stream(
         self: &Arc<Self>,
@@ -114,43 +109,6 @@ impl PartnerCount {
     }
 }
 
-/// One customer of IPv6 has a /64, so its addresses count as one.
-fn network_of(address: IpAddr) -> IpAddr {
-    match address.to_canonical() {
-        IpAddr::V6(v6) => IpAddr::V6(Ipv6Addr::from_bits(v6.to_bits() & !u128::from(u64::MAX))),
-        v4 => v4,
-    }
-}
-
-/// Why a half-open connection is not admitted.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(crate) enum Crowded {
-    /// All of them together have reached the limit.
-    Total,
-    /// Those of its address have.
-    Address,
-}
-
-/// The place of a connection without an authorised pair.
-#[derive(Debug)]
-pub(crate) struct HalfOpen {
-    admission: Arc<Admission>,
-    address: IpAddr,
-}
-
-impl Drop for HalfOpen {
-    fn drop(&mut self) {
-        let mut counts = self.admission.counts();
-        counts.half_open -= 1;
-        if let Some(count) = counts.by_address.get_mut(&self.address) {
-            *count -= 1;
-            if *count == 0 {
-                counts.by_address.remove(&self.address);
-            }
-        }
-    }
-}
-
 /// The place of a stanza connection.
 #[derive(Debug)]
 pub(crate) struct StreamPlace {
@@ -175,24 +133,6 @@ impl Drop for StreamPlace {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn ip(text: &str) -> IpAddr {
-        text.parse().unwrap()
-    }
-
-    #[test]
-    fn half_open_connections_are_limited_in_total_and_by_address() {
-        let admission = Arc::new(Admission::default());
-        let open = |address: &str| admission.half_open(ip(address), 3, 2);
-        let first = open("192.0.2.1").unwrap();
-        let _second = open("::ffff:192.0.2.1").unwrap();
-        assert_eq!(open("192.0.2.1").unwrap_err(), Crowded::Address);
-        let _third = open("2001:db8::1").unwrap();
-        assert_eq!(open("192.0.2.9").unwrap_err(), Crowded::Total);
-        drop(first);
-        let _fourth = open("2001:db8::2:1").unwrap();
-        assert_eq!(open("2001:db8::3").unwrap_err(), Crowded::Total);
-    }
 
     #[test]
     fn a_partner_is_read_slower_beyond_its_rate() {

@@ -58,6 +58,9 @@ pub(crate) trait Side: Sized + Send {
 
     /// Acts on it.
     fn act(connection: &mut Connection<Self>, event: Self::Event);
+
+    /// All that the machine wanted is done for now.
+    fn done_for_now(_: &mut Connection<Self>) {}
 }
 
 /// The ways from a connection to the rest of the proxy.
@@ -145,6 +148,7 @@ impl<S: Side> Connection<S> {
             self.pump.feed(Input::Settled(settled));
         }
         self.take_outputs();
+        S::done_for_now(self);
         let acknowledges = self.pump.machine.unacked().is_some();
         self.carrier.flushed(self.pump.flushed(), acknowledges);
         if self.closed.is_none() {

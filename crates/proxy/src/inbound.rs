@@ -34,8 +34,8 @@ const VERDICTS_MAX: usize = 64;
 
 /// What only a connection that a partner opened has.
 struct Accepted {
-    /// Given back when the first pair is authorised.
-    half_open: Option<HalfOpen>,
+    /// Given back when the first pair is authorised, else at the very end.
+    half_open: HalfOpen,
     place: Option<StreamPlace>,
     to_routes: mpsc::Sender<ToRoute>,
     /// Given to those who verify keys for this stream.
@@ -71,9 +71,11 @@ pub(crate) async fn run(
     };
     let machine = Inbound::new(config, entropy::seed(), now);
     let number = edge.streams.open(Direction::Inbound, peer, now.wall);
+    // A half-open connection may have to make room at any moment, and then this goes no further.
+    let _listed = edge.streams.listed(number);
     let (tell_verdict, verdicts) = mpsc::channel(VERDICTS_MAX);
     let side = Accepted {
-        half_open: Some(half_open),
+        half_open,
         place: None,
         to_routes: ways.to_routes.clone(),
         tell_verdict,
@@ -84,9 +86,13 @@ pub(crate) async fn run(
     let mut connection = Box::new(Connection::new(&edge, (number, pump, story), side, &ways, Arc::<Notify>::default()));
     drop((ways, edge));
     connection.serve().await;
-    connection.side.half_open = None;
     connection.side.place = None;
     connection.report_end();
+    if !connection.side.half_open.is_authorised() {
+        // It keeps its place until our last words have left.
+        connection.pump.finish().await;
+        return;
+    }
     let offered = connection.side.offered;
     Box::pin(connection.end(offered)).await;
 }
@@ -141,7 +147,7 @@ impl Side for Accepted {
     }
 
     fn authorised(connection: &mut Connection<Self>, pair: DomainPair) {
-        connection.side.half_open = None;
+        connection.side.half_open.authorised();
         // A hint: the route does without it when it has much to do.
         let _ = connection.side.to_routes.try_send(ToRoute::Alive(pair));
     }
@@ -161,6 +167,7 @@ impl Side for Accepted {
                 let status = if !edge.snapshot().is_internal(&request.pair.local) {
                     KeyStatus::HostUnknown
                 } else if edge.streams.has_key(&request.pair, &request.id) {
+                    side.half_open.proved();
                     KeyStatus::InFlight
                 } else {
                     KeyStatus::NotIssued
@@ -176,6 +183,14 @@ impl Side for Accepted {
             Some(verdict) => verdict,
             // Never: the connection keeps a sender.
             None => std::future::pending().await,
+        }
+    }
+
+    /// Who only claims to be the partner, with a key that is being verified or a certificate that was refused, takes none
+    /// of the partner's places: there is another look for one when the pair is authorised.
+    fn done_for_now(connection: &mut Connection<Self>) {
+        if connection.pump.machine.facts().authorised.is_empty() {
+            connection.side.place = None;
         }
     }
 

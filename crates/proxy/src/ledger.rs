@@ -72,19 +72,9 @@ pub(crate) struct Counters {
     pub(crate) inbound: Counts,
     pub(crate) outbound: Counts,
     pub(crate) errors: Counts,
-    crowded: AtomicU64,
 }
 
 impl Counters {
-    /// A connection was dropped because a limit of half-open ones was reached.
-    pub(crate) fn crowd(&self) {
-        self.crowded.fetch_add(1, Ordering::Relaxed);
-    }
-
-    pub(crate) fn crowded(&self) -> u64 {
-        self.crowded.load(Ordering::Relaxed)
-    }
-
     pub(crate) fn ledger(&self) -> Ledger {
         Ledger { inbound: self.inbound.column(), outbound: self.outbound.column(), errors: self.errors.column() }
     }

@@ -30,6 +30,7 @@ mod status;
 mod verify;
 
 use std::{
+    collections::BTreeMap,
     net::SocketAddr,
     sync::{Arc, Weak},
     time::Duration,
@@ -55,7 +56,9 @@ pub use probe::Probe;
 pub use status::StreamStatus;
 pub use xmpp::stream::Extensions;
 
-use crate::{connection::Ways, edge::Edge, ledger::Counters, routes::Ears, status::Streams};
+use crate::{
+    admission::Door, connection::Ways, edge::Edge, ledger::Counters, routes::Ears, status::Streams,
+};
 
 /// What came in and the routes have not heard of yet.
 const TO_ROUTES_MAX: usize = 1024;
@@ -127,6 +130,7 @@ pub async fn start(config: ProxyConfig, mut snapshots: Snapshots, link: LinkEnd)
     let monitor = Monitor {
         counters: Arc::clone(&edge.counters),
         streams: Arc::clone(&edge.streams),
+        door: Arc::clone(&edge.admission.door),
         events,
         edge: Arc::downgrade(&edge),
     };
@@ -217,6 +221,7 @@ impl Certificates {
 pub struct Monitor {
     counters: Arc<Counters>,
     streams: Arc<Streams>,
+    door: Arc<Door>,
     events: Events,
     edge: Weak<Edge>,
 }
@@ -248,8 +253,9 @@ impl Monitor {
         self.events.dropped()
     }
 
-    /// Connections that were dropped because too many were half open.
-    pub fn connections_refused(&self) -> u64 {
-        self.counters.crowded()
+    /// Connections that were dropped before authorisation, by reason: `half_open_limit`, `half_open_per_address`,
+    /// `failing_too_often`, or `displaced` by another one at the limit. Every reason is there.
+    pub fn connections_refused(&self) -> BTreeMap<&'static str, u64> {
+        self.door.refused().collect()
     }
 }

@@ -1,11 +1,15 @@
 //! Accepts connections of partners, within the limits of half-open ones.
 
-use std::{io, sync::Arc, time::Duration};
+use std::{
+    io,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use net::dns::Kind;
 use tokio::{net::TcpListener, time::sleep};
 
-use crate::{admission::Crowded, connection::Ways, edge::Edge, inbound};
+use crate::{connection::Ways, edge::Edge, inbound};
 
 /// After a failure to accept (out of descriptors, most often).
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
@@ -30,19 +34,21 @@ pub(crate) async fn run(edge: Arc<Edge>, (listener, kind): (TcpListener, Kind), 
         };
         let snapshot = edge.snapshot();
         let settings = snapshot.settings();
-        let admitted = edge.admission.half_open(peer.ip(), settings.half_open_limit, settings.half_open_per_address);
-        match admitted {
-            Ok(half_open) => {
-                tokio::spawn(inbound::run(Arc::clone(&edge), (socket, peer), kind, half_open, ways.clone()));
+        let limits = (settings.half_open_limit, settings.half_open_per_address);
+        match edge.admission.door.admit(peer.ip(), limits, Instant::now()) {
+            Ok(place) => {
+                let (edge, ways) = (Arc::clone(&edge), ways.clone());
+                tokio::spawn(async move {
+                    tokio::select! {
+                        () = inbound::run(edge, (socket, peer), kind, place.clone(), ways) => {}
+                        () = place.displaced() => tracing::debug!(%peer, "half open, dropped for another one"),
+                    }
+                });
             }
             // Dropped without a word: an answer would cost what the limit is there to save.
             Err(crowded) => {
-                let limit = match crowded {
-                    Crowded::Total => "half_open_limit",
-                    Crowded::Address => "half_open_per_address",
-                };
+                let limit = crowded.as_str();
                 tracing::debug!(%peer, limit, "connection dropped: a limit is reached");
-                edge.counters.crowd();
             }
         }
     }

@@ -241,9 +241,20 @@ impl<M: Machine> Pump<M> {
     /// Writes what is left, closes, and reads on for a moment: closing with unread bytes would reset the connection and
     /// take our last words from the peer.
     pub(crate) async fn finish(mut self) -> Handed {
+        let handed = self.write_out().await;
+        self.linger().await;
+        handed
+    }
+
+    /// The first half of [`finish`](Self::finish).
+    pub(crate) async fn write_out(&mut self) -> Handed {
         self.collect();
         let _ = timeout(CLOSE_TIMEOUT, poll_fn(|cx| self.poll_finish(cx))).await;
-        let handed = Handed { bytes: self.output.written(), all: self.output.is_empty() && !self.unflushed };
+        Handed { bytes: self.output.written(), all: self.output.is_empty() && !self.unflushed }
+    }
+
+    /// The second half: reads on for a moment.
+    pub(crate) async fn linger(mut self) {
         let mut left = LINGER_BYTES_MAX;
         let linger = poll_fn(|cx| {
             while left > 0 {
@@ -257,7 +268,6 @@ impl<M: Machine> Pump<M> {
             Poll::Ready(())
         });
         let _ = timeout(CLOSE_TIMEOUT / 5, linger).await;
-        handed
     }
 
     fn begin_handshake(&mut self) {

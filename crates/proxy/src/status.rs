@@ -26,6 +26,16 @@ pub struct StreamStatus {
     pub certificate: Option<PeerCertificate>,
 }
 
+/// A live connection is in the list as long as this lives.
+#[derive(Debug)]
+pub(crate) struct Listed(Arc<Streams>, u64);
+
+impl Drop for Listed {
+    fn drop(&mut self) {
+        self.0.close(self.1);
+    }
+}
+
 /// Live connections and the dialback keys that are in flight on them.
 #[derive(Debug, Default)]
 pub(crate) struct Streams {
@@ -62,6 +72,11 @@ impl Streams {
     pub(crate) fn open_as(&self, number: u64, direction: Direction, peer: SocketAddr, since: Timestamp) {
         let status = StreamStatus { number, direction, peer, since, authorised: Vec::new(), certificate: None };
         self.inner().live.insert(number, status);
+    }
+
+    /// Has the connection `number` [closed](Self::close) when dropped, however its task ends.
+    pub(crate) fn listed(self: &Arc<Self>, number: u64) -> Listed {
+        Listed(Arc::clone(self), number)
     }
 
     /// TLS is up: what the partner's server showed.

@@ -90,13 +90,13 @@ async fn converse(
                 Output::Verdict(_, verdict) => {
                     let seen = Seen { facts: pump.machine.facts(), chain: pump.chain() };
                     edge.events.report(story.ended(edge, None, seen, End::Done));
-                    close(pump, place);
+                    close(Arc::clone(edge), pump, place);
                     return Ok(verdict);
                 }
                 Output::Closed(failure) => {
                     let seen = Seen { facts: pump.machine.facts(), chain: pump.chain() };
                     edge.events.report(story.ended(edge, None, seen, End::Failed(failure.as_ref())));
-                    close(pump, place);
+                    close(Arc::clone(edge), pump, place);
                     return Err(failure.unwrap_or(StreamFailure::PeerClosed(Stage::Verify)).into());
                 }
                 _ => {}
@@ -106,12 +106,16 @@ async fn converse(
     }
 }
 
-/// Closes in the background, since the verdict need not wait for a server that closes late. The connection keeps its place
-/// in the budget to its end.
-fn close(pump: Pump<Outbound>, place: OwnedSemaphorePermit) {
+/// Closes in the background, since the verdict need not wait for that. The connection gives its place in the budget back as
+/// soon as our end is written: a server that closes late may not keep the next key from being verified. Of those that are
+/// waited for there is a bounded number.
+fn close(edge: Arc<Edge>, mut pump: Pump<Outbound>, place: OwnedSemaphorePermit) {
     tokio::spawn(async move {
-        pump.finish().await;
+        pump.write_out().await;
         drop(place);
+        if let Ok(_closing) = edge.admission.closing.try_acquire() {
+            pump.linger().await;
+        }
     });
 }
 

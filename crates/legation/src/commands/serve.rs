@@ -6,6 +6,7 @@ use std::{
     process::ExitCode,
 };
 
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tracing_subscriber::EnvFilter;
 
@@ -19,6 +20,7 @@ use crate::{
 pub(super) fn run(path: &Path) -> Result<(), Failure> {
     let config = Config::load(path).map_err(Failure::failed)?;
     let set_level = log_to_stderr(config.log)?;
+    raise_open_files();
     runtime()?.block_on(async {
         // Signals are watched before anything starts, so that one during the start is not lost.
         let mut signals = Signals::watch().map_err(Failure::failed)?;
@@ -41,6 +43,17 @@ pub(super) fn run(path: &Path) -> Result<(), Failure> {
         }
         Ok(())
     })
+}
+
+/// A shell's usual soft limit of 1,024 open files is below our own limits of connections (`half_open_limit` alone is 2,000),
+/// and a server that is out of descriptors can accept nobody. The hard limit stays what the administrator has set.
+fn raise_open_files() {
+    let limit = getrlimit(Resource::Nofile);
+    let raised = Rlimit { current: limit.maximum, ..limit };
+    match setrlimit(Resource::Nofile, raised) {
+        Ok(()) => tracing::debug!(before = ?limit.current, now = ?limit.maximum, "limit of open files"),
+        Err(error) => tracing::warn!(%error, limit = ?limit.current, "the limit of open files was not raised"),
+    }
 }
 
 struct Signals {

@@ -64,8 +64,11 @@ impl Measured {
         registry.register("connection_attempts", "Connection attempts; without a partner those of strangers", attempts);
 
         counter(&mut registry, "reports_dropped", "Reports that nobody has taken", self.proxy.reports_dropped());
-        let refused = self.proxy.connections_refused();
-        counter(&mut registry, "connections_refused", "Connections dropped at a limit of half-open ones", refused);
+        let refused = Family::<Labels, Counter>::default();
+        for (reason, count) in self.proxy.connections_refused() {
+            refused.get_or_create(&vec![("reason", reason.to_owned())]).inc_by(count);
+        }
+        registry.register("connections_refused", "Connections dropped before authorisation", refused);
         let registered = Gauge::<i64>::default();
         registered.set(i64::try_from(registrations).unwrap_or(i64::MAX));
         registry.register("sip_registrations", "Addresses that internal users have registered", registered);

@@ -88,7 +88,8 @@ impl Side for Dialled {
     const DIRECTION: Direction = Direction::Outbound;
 
     fn rules(connection: &mut Connection<Self>, pair: &DomainPair, _: bool) -> Result<PairRules, Refusal> {
-        connection.edge.rules(pair, connection.pump.chain(), clock::now())
+        let rules = connection.edge.rules(pair, connection.pump.chain(), clock::now())?;
+        Ok(connection.story.tighten(rules))
     }
 
     fn authorised(connection: &mut Connection<Self>, pair: DomainPair) {

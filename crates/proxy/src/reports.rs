@@ -20,7 +20,7 @@ use net::{
 use policy::Partner;
 use xmpp::{
     identity::certificate_names,
-    stream::{Attempt, FeaturesSeen, StreamFacts, StreamFailure, external::SaslCondition},
+    stream::{Attempt, FeaturesSeen, PairRules, StreamFacts, StreamFailure, TlsUse, external::SaslCondition},
 };
 
 use crate::{edge::Edge, failure};
@@ -39,6 +39,8 @@ pub(crate) struct Story {
     settings: Option<Arc<Partner>>,
     /// Why there is no connection.
     failed: Option<(Code, String)>,
+    /// A handshake of direct TLS has failed.
+    tls_failed: bool,
 }
 
 /// What the stream of an attempt has to tell.
@@ -73,7 +75,7 @@ impl Story {
 
     fn new(direction: Direction, purpose: Purpose, pair: Option<DomainPair>, begun: Now) -> Self {
         let (peer, lookup, settings, failed) = (None, None, None, None);
-        Self { begun, direction, purpose, pair, peer, lookup, dials: Vec::new(), settings, failed }
+        Self { begun, direction, purpose, pair, peer, lookup, dials: Vec::new(), settings, failed, tls_failed: false }
     }
 
     /// The story of a probe of `settings`.
@@ -84,6 +86,22 @@ impl Story {
     /// The settings that count for `remote`: those that a probe tries, else those of the partner.
     pub(crate) fn partner(&self, edge: &Edge, remote: &Domain) -> Option<Arc<Partner>> {
         self.settings.clone().or_else(|| edge.snapshot().partner_of(remote).cloned())
+    }
+
+    /// Whether settings are tried that may belong to nobody.
+    pub(crate) fn is_probe(&self) -> bool {
+        self.settings.is_some()
+    }
+
+    /// What `rules` leave to the endpoints that follow a failed handshake: never plaintext (partner-policy §2), so where
+    /// TLS was optional it is required.
+    pub(crate) fn tighten(&self, rules: PairRules) -> PairRules {
+        if !self.tls_failed {
+            return rules;
+        }
+        let tls = if rules.tls == TlsUse::Optional { TlsUse::Required } else { rules.tls };
+        let methods = rules.methods.iter().filter(|method| *method != Method::TcpDialback).collect();
+        PairRules { tls, methods, ..rules }
     }
 
     /// What the look-up gave; none: no answer in time.
@@ -113,14 +131,23 @@ impl Story {
                     address: address.to_string(),
                     result: code_of_dial(*failure).into(),
                 }));
-                self.failed = Some((code_of_dial(error.kind()), error.to_string()));
+                // That a later endpoint does not answer tells less than how the handshake with an earlier one failed.
+                if !self.tls_failed {
+                    self.failed = Some((code_of_dial(error.kind()), error.to_string()));
+                }
             }
         }
+        self.dials.truncate(ENTRIES_MAX);
     }
 
     /// The connection came to nothing before a stream was on it: direct TLS failed.
     pub(crate) fn broke(&mut self, failure: &StreamFailure) {
-        self.failed = Some((failure::code_of_stream(failure), failure.to_string()));
+        let code = failure::code_of_stream(failure);
+        self.failed = Some((code, failure.to_string()));
+        self.tls_failed = true;
+        if let Some(dial) = self.dials.last_mut() {
+            dial.result = code.into();
+        }
     }
 
     /// The report of an attempt that got no connection.

@@ -84,7 +84,7 @@ async fn converse(
             match output {
                 Output::AskPair { pair, .. } => {
                     let rules = edge.rules(&pair, pump.chain(), clock::now());
-                    pump.feed(Input::PairRules(&pair, rules));
+                    pump.feed(Input::PairRules(&pair, rules.map(|rules| story.tighten(rules))));
                 }
                 Output::StartTls { local, remote } => pump.start_tls(local, remote),
                 Output::Verdict(_, verdict) => {

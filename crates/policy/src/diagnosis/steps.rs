@@ -71,6 +71,8 @@ fn dialled(result: &Recorded) -> &str {
         Recorded::Known(Code::ConnectRefused) => "refused the connection",
         Recorded::Known(Code::Unreachable) => "is unreachable",
         Recorded::Known(Code::ConnectTimeout) => "did not answer in time",
+        Recorded::Known(Code::TlsFailed) => "accepted the connection and failed the TLS handshake",
+        Recorded::Known(Code::Timeout) => "accepted the connection and did not end the TLS handshake in time",
         Recorded::Known(_) => "could not be dialled",
         Recorded::Later(word) => word,
     }

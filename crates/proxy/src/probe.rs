@@ -2,17 +2,18 @@
 //! never saved.
 //!
 //! It looks up, dials and negotiates as any stream to the domain would, and closes as soon as the pair is authorised: no
-//! stanza passes, no route and no limit of the partner learns of it. While it runs, the domain's server may ask whether
+//! stanza passes, no route and no limit of the partner learns of it. A method that the server offers and that was not tried
+//! so gets a connection of its own, since only what was seen to work may be advised. While a probe runs, the domain's server may ask whether
 //! the probe's own dialback key is valid, even where it is no partner; nothing else is served to it.
 
 use std::sync::{Arc, Weak};
 
 use lexicon::{
-    Direction, DomainPair, Report,
-    report::{Code, Purpose},
+    Direction, DomainPair, Method, Report,
+    report::{Code, Purpose, Recorded, Tried},
 };
 use net::clock;
-use policy::Partner;
+use policy::{Negotiation, Partner, Requirement};
 use tokio::{sync::watch, task::JoinHandle};
 use xmpp::stream::{self, Extensions, Input, Outbound, OutboundConfig, Output, Refusal};
 
@@ -87,15 +88,6 @@ impl Drop for Permission<'_> {
     }
 }
 
-/// The number under which keys are known to be in flight.
-struct Numbered<'a>(&'a Edge, u64);
-
-impl Drop for Numbered<'_> {
-    fn drop(&mut self) {
-        self.0.streams.close(self.1);
-    }
-}
-
 async fn run(
     edge: &Edge,
     pair: &DomainPair,
@@ -103,12 +95,79 @@ async fn run(
     story: &mut Story,
     tell: &watch::Sender<Option<Report>>,
 ) -> Report {
+    let tell_unfinished = |report: &Report| {
+        tell.send_replace(Some(Report { result: Code::ClosedHere.into(), ..report.clone() }));
+    };
+    let mut report = attempt(edge, pair, settings, story, &tell_unfinished).await;
+    for method in untried(&report) {
+        tell_unfinished(&report);
+        let alone = Arc::new(Partner { negotiation: only(method), ..settings.clone() });
+        let mut story = Story::outbound(pair.clone(), Purpose::Probe).with_settings(Arc::clone(&alone));
+        let further = attempt(edge, pair, &alone, &mut story, &|_| {}).await;
+        add(&mut report, method, further, settings);
+    }
+    report
+}
+
+/// Methods that the server offers on connections like that of `report`, and that were not tried on it. After a failure of
+/// TLS itself none: then nothing is tried in plaintext.
+fn untried(report: &Report) -> Vec<Method> {
+    let Some(offered) = &report.offered else { return Vec::new() };
+    if matches!(report.result.known(), Some(Code::TlsFailed | Code::StarttlsFailed)) {
+        return Vec::new();
+    }
+    let is_good = |verdict: &Option<Recorded>| verdict.as_ref().is_some_and(Recorded::is_ok);
+    let certificate = report.certificate.as_ref();
+    let certificate_good = certificate.is_some_and(|seen| is_good(&seen.chain) && is_good(&seen.identity));
+    let is_offered = |method: &Method| match (method, report.tls.is_some()) {
+        (Method::SaslOverTls, true) => certificate_good && offered.mechanisms.iter().any(|name| name == "EXTERNAL"),
+        (Method::TlsDialback, true) | (Method::TcpDialback, false) => offered.dialback,
+        _ => false,
+    };
+    let was_tried = |method: &Method| report.tries.iter().any(|tried| tried.method == *method);
+    Method::ALL.into_iter().filter(|method| is_offered(method) && !was_tried(method)).collect()
+}
+
+/// Settings that permit one method.
+fn only(method: Method) -> Negotiation {
+    use Requirement::{NotSupported, Required};
+    let (tls, sasl, dialback) = match method {
+        Method::SaslOverTls => (Required, Required, false),
+        Method::TlsDialback => (Required, NotSupported, true),
+        Method::TcpDialback => (NotSupported, NotSupported, true),
+    };
+    Negotiation { tls, sasl, dialback }
+}
+
+/// What became of a method on a connection of its own. Where `settings` permit it and nothing stronger came about, a
+/// stream would have been authorised by it after all.
+fn add(report: &mut Report, method: Method, further: Report, settings: &Partner) {
+    let Report { tries, result, detail, duration_ms, .. } = further;
+    let tried = tries.into_iter().rev().find(|tried| tried.method == method);
+    let tried = tried.unwrap_or(Tried { method, result, detail });
+    report.duration_ms += duration_ms;
+    if !report.result.is_ok() && tried.result.is_ok() && settings.row().permits(method) {
+        report.result = Code::Ok.into();
+        report.method = Some(method);
+        report.detail = String::new();
+    }
+    report.tries.push(tried);
+}
+
+/// One connection, told as far as it has come whenever something happens.
+async fn attempt(
+    edge: &Edge,
+    pair: &DomainPair,
+    settings: &Partner,
+    story: &mut Story,
+    tell: &(dyn Fn(&Report) + Sync),
+) -> Report {
     let connected = dial::connect(edge, pair, story).await;
     let Ok((socket, peer)) = connected else { return story.without_stream(edge) };
-    tell.send_replace(Some(story.so_far(edge)));
+    tell(&story.so_far(edge));
     let now = clock::now();
     let number = edge.streams.open(Direction::Outbound, peer, now.wall);
-    let _numbered = Numbered(edge, number);
+    let _listed = edge.streams.listed(number);
     let config = OutboundConfig {
         purpose: stream::Purpose::Stanzas(pair.clone()),
         sasl: true,
@@ -122,7 +181,7 @@ async fn run(
         while let Some(output) = pump.machine.poll() {
             match output {
                 Output::AskPair { pair: asked, .. } if asked == *pair => {
-                    let rules = edge.rules_by(settings, pump.chain(), clock::now());
+                    let rules = story.tighten(edge.rules_by(settings, pump.chain(), clock::now()));
                     pump.feed(Input::PairRules(&asked, Ok(rules)));
                 }
                 Output::AskPair { pair: asked, .. } => {
@@ -147,8 +206,7 @@ async fn run(
         }
         if report.is_none() {
             let seen = Seen { facts: pump.machine.facts(), chain: pump.chain() };
-            let so_far = story.ended(edge, Some(pair), seen, End::Failed(None));
-            tell.send_replace(Some(Report { result: Code::ClosedHere.into(), ..so_far }));
+            tell(&story.ended(edge, Some(pair), seen, End::Failed(None)));
         }
         pump.step(true).await;
     }

@@ -66,7 +66,7 @@ fn end(probe: &Probe, caller: &Caller) -> Result<(), Failure> {
             output::fields([("remedy", remedy.clone())]);
         }
         output::line("");
-        output::line("Settings that would work with what the server has shown:");
+        output::line("Settings that were seen to work:");
         output::table(["row", "tls", "sasl", "dialback", "method"], probe.rows.iter().map(row));
         output::line("");
         output::line(format_args!("The whole story: legation report show {}", outcome.id));

@@ -1,6 +1,6 @@
 //! Which negotiation settings would work with what an attempt has seen of the partner's server.
 
-use lexicon::{CertificateFault, Method, Report, report::Recorded};
+use lexicon::{CertificateFault, Method, Report};
 
 use crate::{
     Requirement,
@@ -16,30 +16,24 @@ pub struct WorkingRow {
     pub method: Method,
 }
 
-/// The rows that would authorise an outbound pair, going by what the partner's server showed in `report`; none if no
-/// stream came about.
+/// The rows that would authorise an outbound pair, going by what was seen to work with the partner's server in `report`;
+/// none if no stream came about.
 ///
-/// What was only offered counts as working: whether dialback succeeds is known only once it is tried. Without TLS nothing
-/// is known of a server that was met with TLS, and the other way round, so rows that would meet it otherwise are left out.
+/// What was only offered counts for nothing: a server may offer what fails. Without TLS nothing is known of a server that
+/// was met with TLS, and the other way round, so rows that would meet it otherwise are left out.
 pub fn rows_that_work(report: &Report) -> Vec<WorkingRow> {
-    let Some(offered) = &report.offered else { return Vec::new() };
-    let tried = |method: Method| report.tries.iter().rev().find(|tried| tried.method == method);
-    let is_good = |verdict: &Option<Recorded>| verdict.as_ref().is_some_and(Recorded::is_ok);
-    let certificate = report.certificate.as_ref();
-    let certificate_good = certificate.is_some_and(|seen| is_good(&seen.chain) && is_good(&seen.identity));
-    let external = match tried(Method::SaslOverTls) {
-        Some(tried) => tried.result.is_ok(),
-        None => offered.mechanisms.iter().any(|name| name == "EXTERNAL"),
+    let works = |method: Method| {
+        let tried = report.tries.iter().rev().find(|tried| tried.method == method);
+        tried.is_some_and(|tried| tried.result.is_ok())
     };
-    let refused = |method| tried(method).is_some_and(|tried| !tried.result.is_ok());
     let tls = report.tls.is_some();
-    let dialback_method = if tls { Method::TlsDialback } else { Method::TcpDialback };
-    let dialback_done = tried(dialback_method).is_some_and(|tried| tried.result.is_ok());
+    let external = works(Method::SaslOverTls);
     let available = Available {
         tls,
         external,
-        certificate: if certificate_good { Ok(()) } else { Err(CertificateFault::UntrustedIssuer) },
-        dialback: dialback_done || offered.dialback && !refused(dialback_method),
+        // EXTERNAL works only with a certificate that is good.
+        certificate: if external { Ok(()) } else { Err(CertificateFault::UntrustedIssuer) },
+        dialback: works(if tls { Method::TlsDialback } else { Method::TcpDialback }),
     };
     let is_met_so = |row: &&Row| match (tls, row.negotiation.tls) {
         (true, requirement) => requirement != Requirement::NotSupported,

@@ -139,3 +139,60 @@ async fn a_probed_stranger_may_ask_after_the_probes_key_and_nothing_else() {
     assert!(!afterwards.contains("type='valid'"), "{afterwards}");
     assert_eq!(ours.balanced().await.inbound.accepted, 0, "no stanza passes");
 }
+
+fn numbers(report: &Report) -> Vec<u8> {
+    policy::diagnosis::rows_that_work(report).iter().map(|working| working.row.number).collect()
+}
+
+fn tries(report: &Report) -> Vec<(Method, Option<Code>)> {
+    report.tries.iter().map(|tried| (tried.method, tried.result.known())).collect()
+}
+
+/// Dialback is tried on a connection of its own where EXTERNAL was enough, since what is advised must have been seen to work.
+#[tokio::test]
+async fn a_method_that_was_not_needed_is_tried_before_it_is_advised() {
+    use Method::{SaslOverTls, TlsDialback};
+    let (ours, theirs) = federation(row(7)).await;
+    let saved = Partner::clone(&ours.publish.borrow().clone().unwrap().partners()[0]);
+    let report = done(ours.proxy.monitor().probe(pair(OURS, THEIRS), Arc::new(saved))).await;
+    assert_eq!((report.result.known(), report.method), (Some(Code::Ok), Some(SaslOverTls)), "{report:?}");
+    assert_eq!(tries(&report), [(SaslOverTls, Some(Code::Ok)), (TlsDialback, Some(Code::Ok))]);
+    assert_eq!(numbers(&report), [1, 2, 3, 4, 7, 8, 9, 10, 13, 15]);
+    // The other way round: where the settings exclude SASL, what a certificate could do is seen too.
+    let mut without = partner(THEIRS, row(13), Authority::new().roots(), theirs.address().port());
+    without.trust_roots = ours.publish.borrow().clone().unwrap().partners()[0].trust_roots.clone();
+    let report = done(ours.proxy.monitor().probe(pair(OURS, THEIRS), Arc::new(without))).await;
+    assert_eq!((report.result.known(), report.method), (Some(Code::Ok), Some(TlsDialback)), "{report:?}");
+    assert_eq!(tries(&report), [(TlsDialback, Some(Code::Ok)), (SaslOverTls, Some(Code::Ok))]);
+    until("no stream is left", || ours.proxy.monitor().streams().is_empty()).await;
+}
+
+/// A server that offers dialback and cannot reach us to verify: offered is not enough.
+#[tokio::test]
+async fn dialback_that_is_offered_and_fails_is_not_advised() {
+    let authority = Authority::new();
+    let (mut ours, mut theirs) = (Org::start(OURS, &authority).await, Org::start(THEIRS, &authority).await);
+    let saved = partner(THEIRS, row(7), authority.roots(), theirs.address().port());
+    ours.publish([saved.clone()], settings());
+    theirs.publish([partner(OURS, row(7), authority.roots(), 1)], settings());
+    let report = done(ours.proxy.monitor().probe(pair(OURS, THEIRS), Arc::new(saved))).await;
+    assert_eq!(report.result.known(), Some(Code::Ok), "{report:?}");
+    assert_eq!(tries(&report)[1], (Method::TlsDialback, Some(Code::DialbackRefused)));
+    assert_eq!(numbers(&report), [1, 2, 3, 4, 7, 8, 9, 10]);
+}
+
+/// A probe that fails by EXTERNAL, whose settings permit nothing else, still learns that dialback would do.
+#[tokio::test]
+async fn a_probe_that_fails_by_external_tries_dialback_for_its_advice() {
+    let authority = Authority::new();
+    let (mut ours, mut theirs) = (Org::start(OURS, &authority).await, Org::start(THEIRS, &authority).await);
+    let (our_port, their_port) = (ours.address().port(), theirs.address().port());
+    ours.publish([partner(THEIRS, row(7), authority.roots(), their_port)], settings());
+    // They do not know our authority, so they offer no EXTERNAL.
+    theirs.publish([partner(OURS, row(7), Authority::new().roots(), our_port)], settings());
+    let strict = partner(THEIRS, row(2), authority.roots(), their_port);
+    let report = done(ours.proxy.monitor().probe(pair(OURS, THEIRS), Arc::new(strict))).await;
+    assert_eq!(report.result.known(), Some(Code::ExternalAbsent), "the settings permit no dialback: {report:?}");
+    assert_eq!(tries(&report)[1], (Method::TlsDialback, Some(Code::Ok)));
+    assert_eq!(numbers(&report), [7, 9, 13, 15]);
+}

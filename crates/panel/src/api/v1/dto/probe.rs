@@ -34,7 +34,7 @@ pub struct Probe {
     pub steps: Vec<Step>,
     /// The outcome, once it is done.
     pub report: Option<Report>,
-    /// The settings that would work with what the server has shown; once it is done.
+    /// The settings whose method was seen to work; once it is done.
     pub rows: Vec<WorkingRow>,
 }
 

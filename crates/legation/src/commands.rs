@@ -145,7 +145,7 @@ pub fn main() -> ExitCode {
         Ok(code) => code,
         Err(failure) => {
             for text in failure.to_string().lines() {
-                output::note(format_args!("error: {text}"));
+                output::note(format_args!("error: {}", output::plain(text)));
             }
             failure.exit_code()
         }

@@ -1,6 +1,7 @@
 //! What commands print: tables or JSON to standard output, warnings and errors to standard error.
 //!
-//! Text that came from the server's peers is stripped of control characters: it must not move a terminal's cursor.
+//! Text that came from the server's peers is stripped of what acts on a terminal: it must neither move its cursor nor turn
+//! the direction of what is read. In JSON it is escaped instead, so that it stays the same data.
 
 use std::{
     fmt::{self, Display},
@@ -82,8 +83,21 @@ pub(crate) fn note(text: impl Display) {
 
 /// Prints `value` as one JSON document.
 pub(crate) fn json(value: &impl Serialize) -> Result<(), Failure> {
-    line(serde_json::to_string_pretty(value).map_err(Failure::failed)?);
+    line(inert(&serde_json::to_string_pretty(value).map_err(Failure::failed)?));
     Ok(())
+}
+
+/// The same JSON document with everything escaped that acts on a terminal; serde escapes only what RFC 8259 demands.
+fn inert(document: &str) -> String {
+    let mut escaped = String::with_capacity(document.len());
+    for c in document.chars() {
+        match acts(c) {
+            // All of them are in the basic plane, where one escape is one character.
+            true => escaped.push_str(&format!("\\u{:04x}", u32::from(c))),
+            false => escaped.push(c),
+        }
+    }
+    escaped
 }
 
 /// Prints rows under `header`; without rows, that there are none.
@@ -119,7 +133,14 @@ fn print(table: &Table) {
 
 /// `text` without what would act on a terminal; lines are kept.
 pub(crate) fn plain(text: &str) -> String {
-    text.chars().map(|c| if c.is_control() && c != '\n' { '\u{fffd}' } else { c }).collect()
+    text.chars().map(|c| if acts(c) { '\u{fffd}' } else { c }).collect()
+}
+
+/// Controls of ISO 6429 (C0, DEL, C1) except the end of a line, and the format characters by which text is shown in another
+/// order or as fewer lines than it has (UAX #9, §2).
+fn acts(c: char) -> bool {
+    let turns = matches!(c, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+    turns || (c.is_control() && c != '\n')
 }
 
 /// `yes` or `no`.
@@ -164,5 +185,14 @@ mod tests {
     #[test]
     fn text_of_peers_cannot_act_on_the_terminal() {
         assert_eq!(plain("a\x1b[2Jb\nc\r"), "a\u{fffd}[2Jb\nc\u{fffd}");
+        assert_eq!(plain("a\u{9b}2J\u{7f}\u{202e}b"), "a\u{fffd}2J\u{fffd}\u{fffd}b");
+    }
+
+    #[test]
+    fn json_is_the_same_data_without_anything_that_acts_on_the_terminal() {
+        let text = "a\x1b[2J\u{9b}2J\u{7f}\u{202e}\u{2028}\n\"\\ ü \u{1f600}";
+        let document = inert(&serde_json::to_string_pretty(&[text]).unwrap());
+        assert!(!document.chars().any(acts), "{document:?}");
+        assert_eq!(serde_json::from_str::<Vec<String>>(&document).unwrap(), [text]);
     }
 }

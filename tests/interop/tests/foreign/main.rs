@@ -1,5 +1,6 @@
 //! The foreign proof: real servers and clients that nobody here wrote.
 
+mod attacks;
 mod both_ways;
 mod components;
 mod certificates;
@@ -19,5 +20,4 @@ mod refusals;
 mod restart;
 mod rows;
 mod start;
-mod villain;
 mod world;

@@ -132,6 +132,11 @@ impl World {
         SocketAddr::new(self.loopback.ip(), port_of(&self.ports, domain))
     }
 
+    /// An address that is free.
+    pub(crate) fn free_address(&self) -> SocketAddr {
+        SocketAddr::new(self.loopback.ip(), self.loopback.port())
+    }
+
     /// Starts Prosody for `domain` with a certificate of this world's root.
     pub(crate) fn prosody(&self, domain: &str, demands: Demands) -> Prosody {
         self.prosody_signed_by(domain, demands, &self.authority)

@@ -74,14 +74,8 @@ pub(crate) async fn run(
     // A half-open connection may have to make room at any moment, and then this goes no further.
     let _listed = edge.streams.listed(number);
     let (tell_verdict, verdicts) = mpsc::channel(VERDICTS_MAX);
-    let side = Accepted {
-        half_open,
-        place: None,
-        to_routes: ways.to_routes.clone(),
-        tell_verdict,
-        verdicts,
-        offered: false,
-    };
+    let side =
+        Accepted { half_open, place: None, to_routes: ways.to_routes.clone(), tell_verdict, verdicts, offered: false };
     let pump = Pump::new(machine, connected, Direction::Inbound, tls);
     let mut connection = Box::new(Connection::new(&edge, (number, pump, story), side, &ways, Arc::<Notify>::default()));
     drop((ways, edge));

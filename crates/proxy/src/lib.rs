@@ -56,9 +56,7 @@ pub use probe::Probe;
 pub use status::StreamStatus;
 pub use xmpp::stream::Extensions;
 
-use crate::{
-    admission::Door, connection::Ways, edge::Edge, ledger::Counters, routes::Ears, status::Streams,
-};
+use crate::{admission::Door, connection::Ways, edge::Edge, ledger::Counters, routes::Ears, status::Streams};
 
 /// What came in and the routes have not heard of yet.
 const TO_ROUTES_MAX: usize = 1024;

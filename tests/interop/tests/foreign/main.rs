@@ -2,8 +2,8 @@
 
 mod attacks;
 mod both_ways;
-mod components;
 mod certificates;
+mod components;
 mod contacts;
 mod dialback;
 mod direct_tls;

@@ -343,6 +343,16 @@ async fn a_changed_secret_or_backend_ends_the_connection() {
 }
 
 #[tokio::test]
+async fn a_component_is_told_that_the_gateway_stops() {
+    let scene = Scene::start().await;
+    let mut bot = scene.bot().await;
+    let mut half_open = Bot::open(scene.gateway.components()[0], BOTS).await;
+    half_open.hear("<conflict ").await;
+    let (heard, ()) = tokio::join!(bot.end(), scene.gateway.stop());
+    assert!(heard.contains("<system-shutdown ") && heard.ends_with("</stream:stream>"), "{heard}");
+}
+
+#[tokio::test]
 async fn messages_pass_between_sip_users_and_components() {
     let scene = Scene::start().await;
     let mut bot = scene.bot().await;

@@ -133,7 +133,8 @@ async fn a_probed_stranger_may_ask_after_the_probes_key_and_nothing_else() {
     let refused = ask(&ours, THEIRS, &stanza, "</stream:stream>").await;
     assert!(refused.contains("<stream:error>"), "{refused}");
 
-    drop(probed);
+    // Nor is anybody there for a second attempt.
+    drop((probed, listener));
     done(probe).await;
     let afterwards = ask(&ours, THEIRS, &question(THEIRS, "there", &key), "</stream:stream>").await;
     assert!(!afterwards.contains("type='valid'"), "{afterwards}");

@@ -46,6 +46,8 @@ pub(crate) struct Header {
     pub(crate) id: Option<Box<str>>,
     /// Version 1.0 or later; else the peer knows neither features nor TLS nor SASL (§4.7.5).
     pub(crate) version_1: bool,
+    /// The version to answer with: the lower one; none to a header without (§4.7.5).
+    pub(crate) answer: Option<Box<str>>,
     /// The dialback namespace is declared: what dialback's support looked like before there were features.
     pub(crate) dialback: bool,
     /// What is wrong with it, if anything is.
@@ -55,8 +57,8 @@ pub(crate) struct Header {
 /// Reads a header. Addresses are read even of one that is wrong, since an answering header still has to go out (§4.9.1.2).
 pub(crate) fn read(batch: &Batch) -> Header {
     let root = batch.element(0);
-    let version = root.attribute("version");
-    let version = version_major(version.as_deref());
+    let written = root.attribute("version");
+    let version = version_number(written.as_deref());
     let id = root.attribute("id").filter(|id| !id.is_empty() && id.len() <= ID_OCTETS_MAX);
     let fault = if root.namespace() != ns::STREAM {
         Some((Condition::InvalidNamespace, "the stream namespace is wrong"))
@@ -73,19 +75,22 @@ pub(crate) fn read(batch: &Batch) -> Header {
         from: Address::read(root.attribute("from").as_deref()),
         to: Address::read(root.attribute("to").as_deref()),
         id: id.map(|id| id.into()),
-        version_1: version.unwrap_or_default() >= 1,
+        version_1: version.unwrap_or_default() >= (1, 0),
+        answer: version.filter(|_| written.is_some()).map(|version| {
+            let (major, minor) = version.min((1, 0));
+            format!("{major}.{minor}").into()
+        }),
         dialback: root.declarations().any(|(_, namespace)| namespace == ns::DIALBACK),
         fault,
     }
 }
 
-/// The major version; 0 for a header without one (§4.7.5 rule 4).
-fn version_major(text: Option<&str>) -> Option<u32> {
-    let Some(text) = text else { return Some(0) };
+/// Major and minor version; 0.9 for a header without one (§4.7.5 rule 4).
+fn version_number(text: Option<&str>) -> Option<(u32, u32)> {
+    let Some(text) = text else { return Some((0, 9)) };
     let (major, minor) = text.split_once('.')?;
     let number = |digits: &str| digits.bytes().all(|b| b.is_ascii_digit()).then(|| digits.parse::<u32>().ok())?;
-    number(minor)?;
-    number(major)
+    Some((number(major)?, number(minor)?))
 }
 
 /// What our own header says.
@@ -95,8 +100,8 @@ pub(crate) struct OwnHeader<'a> {
     pub(crate) from: Option<&'a Domain>,
     pub(crate) to: Option<&'a Domain>,
     pub(crate) id: Option<&'a str>,
-    /// Whether to say `version='1.0'`: not to a peer that said none.
-    pub(crate) version_1: bool,
+    /// Not to a peer that said none.
+    pub(crate) version: Option<&'a str>,
 }
 
 /// Writes a header.
@@ -106,7 +111,7 @@ pub(crate) fn write(writer: &mut XmlWriter, header: &OwnHeader<'_>) {
         ("from", Some(header.from.map_or("", Domain::as_unicode))),
         ("to", header.to.map(Domain::as_unicode)),
         ("id", header.id),
-        ("version", header.version_1.then_some("1.0")),
+        ("version", header.version),
         ("xml:lang", Some("en")),
     ]);
 }
@@ -118,20 +123,20 @@ mod tests {
     /// RFC 6120 §4.7.5.
     #[test]
     fn versions_are_compared_as_numbers() {
-        for (text, major) in [
-            (None, Some(0)),
-            (Some("1.0"), Some(1)),
-            (Some("01.00"), Some(1)),
-            (Some("1.13"), Some(1)),
-            (Some("12.3"), Some(12)),
-            (Some("0.9"), Some(0)),
+        for (text, version) in [
+            (None, Some((0, 9))),
+            (Some("1.0"), Some((1, 0))),
+            (Some("01.00"), Some((1, 0))),
+            (Some("1.13"), Some((1, 13))),
+            (Some("12.3"), Some((12, 3))),
+            (Some("0.9"), Some((0, 9))),
             (Some("1"), None),
             (Some(""), None),
             (Some("1."), None),
             (Some("one.zero"), None),
             (Some("-1.0"), None),
         ] {
-            assert_eq!(version_major(text), major, "{text:?}");
+            assert_eq!(version_number(text), version, "{text:?}");
         }
     }
 }

@@ -154,6 +154,17 @@ fn a_peer_older_than_version_1_gets_no_features() {
     assert_eq!(script.failure(), &StreamFailure::TlsRequired);
 }
 
+/// §4.7.5 rule 2: "whichever is lower", as numbers; 2.4 is lower than 2.13, and both are above 1.0.
+#[test]
+fn a_header_is_answered_with_the_lower_version() {
+    for (said, answered) in [("0.9", "0.9"), ("01.00", "1.0"), ("1.7", "1.0"), ("2.13", "1.0")] {
+        let mut script = Script::inbound(Ok(rules(TlsUse::Optional, DIALBACK)));
+        let heard = script.say(&HEADER.replace("'1.0'>", &format!("'{said}'>"))).hear();
+        assert!(heard.contains(&format!(" version='{answered}' xml:lang")), "{said}: {heard}");
+        assert_eq!(heard.contains("<stream:features>"), answered == "1.0", "{said}: {heard}");
+    }
+}
+
 /// §4.3.5: negotiation is complete when no feature is left that is mandatory; until then no stanza is sent.
 #[test]
 fn a_required_feature_that_is_not_spoken_ends_the_negotiation() {

@@ -65,8 +65,8 @@ impl Inbound {
         self.core.facts.id = Some(id.as_str().into());
         let header = self.header.as_ref();
         let (from, to) = (header.and_then(|header| header.to.domain()), header.and_then(|header| header.from.domain()));
-        let version_1 = header.is_none_or(|header| header.version_1);
-        self.core.write_header(&OwnHeader { from, to, id: Some(&id), version_1 });
+        let version = header.map_or(Some("1.0"), |header| header.answer.as_deref());
+        self.core.write_header(&OwnHeader { from, to, id: Some(&id), version });
     }
 
     fn offer_starttls_only(&mut self) {

@@ -31,7 +31,7 @@ impl Outbound {
         let DomainPair { local, remote } = self.config.purpose.pair().clone();
         self.core.facts.stage = Stage::Header;
         self.phase = Phase::Header;
-        self.core.write_header(&OwnHeader { from: Some(&local), to: Some(&remote), id: None, version_1: true });
+        self.core.write_header(&OwnHeader { from: Some(&local), to: Some(&remote), id: None, version: Some("1.0") });
     }
 
     pub(super) fn header(&mut self, now: Now, batch: &Batch) {

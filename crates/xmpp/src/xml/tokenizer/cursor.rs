@@ -239,7 +239,7 @@ impl<'a> Cursor<'a> {
                 Class::Less => return Err(XmlFault::Syntax),
                 Class::Invalid => return Err(XmlFault::Character),
             }
-            self.position += runs::value_run(&self.bytes[self.position..]);
+            self.position += runs::text_run(&self.bytes[self.position..], quote);
         }
     }
 
@@ -247,7 +247,7 @@ impl<'a> Cursor<'a> {
     #[inline]
     pub(super) fn character_data(&mut self) -> Result<(Span, bool), XmlFault> {
         let start = self.position;
-        self.position += runs::text_run(&self.bytes[start..]);
+        self.position += runs::text_run(&self.bytes[start..], b']');
         let mut plain = true;
         if self.peek() != Some(b'<') {
             (self.position, plain) = self.rest_of_text()?;
@@ -277,7 +277,7 @@ impl<'a> Cursor<'a> {
                 Class::Ef => self.noncharacter_or_skip()?,
                 Class::Invalid => return Err(XmlFault::Character),
             }
-            self.position += runs::text_run(&self.bytes[self.position..]);
+            self.position += runs::text_run(&self.bytes[self.position..], b']');
         }
         Ok((self.position, plain))
     }
@@ -294,7 +294,7 @@ impl<'a> Cursor<'a> {
         let start = self.position;
         let mut plain = true;
         loop {
-            self.position += runs::text_run(&self.bytes[self.position..]);
+            self.position += runs::text_run(&self.bytes[self.position..], b']');
             let Some(byte) = self.peek() else { return Err(XmlFault::Syntax) };
             match CLASSES[usize::from(byte)] {
                 Class::Bracket if self.bytes[self.position..].starts_with(b"]]>") => {

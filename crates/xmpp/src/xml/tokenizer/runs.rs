@@ -36,8 +36,8 @@ pub(super) fn name_run(bytes: &[u8], in_name: &[bool; 256]) -> usize {
     }
 }
 
-/// How many bytes at the start of `bytes` may stand in a value in any quotes. Values are short: what is rare in them ends
-/// the run too, all up to the quotes and all beyond ASCII.
+/// How many bytes at the start of `bytes` may stand in a value in any quotes. Most values are short and plain: what is rare
+/// in them ends the run too, all up to the quotes and all beyond ASCII.
 #[inline]
 pub(super) fn value_run(bytes: &[u8]) -> usize {
     let (words, tail) = bytes.as_chunks::<8>();
@@ -52,29 +52,29 @@ pub(super) fn value_run(bytes: &[u8]) -> usize {
     bytes.len() - tail.len() + tail.iter().take_while(is_free).count()
 }
 
-/// How many bytes stand before the first that is `<`, `&`, `]`, a control character, or 0xEF, which may begin a
+/// How many bytes stand before the first that is `<`, `&`, `stop`, a control character, or 0xEF, which may begin a
 /// noncharacter.
-pub(super) fn text_run(bytes: &[u8]) -> usize {
+pub(super) fn text_run(bytes: &[u8], stop: u8) -> usize {
     const BLOCK: usize = 32;
     let (blocks, _) = bytes.as_chunks::<BLOCK>();
     // Without branches between the bytes of a block the compiler makes vector comparisons of them.
-    let is_free = |block: &&[u8; BLOCK]| block.iter().fold(0, |found, byte| found | ends_text(*byte)) == 0;
+    let is_free = |block: &&[u8; BLOCK]| block.iter().fold(0, |found, byte| found | ends_text(*byte, stop)) == 0;
     let free = blocks.iter().take_while(is_free).count() * BLOCK;
     let (words, tail) = bytes[free..].as_chunks::<8>();
     for (index, word) in words.iter().enumerate() {
         let word = u64::from_le_bytes(*word);
-        let marks = below(word, 0x20) | same(word, b'<') | same(word, b'&') | same(word, b']') | same(word, 0xef);
+        let marks = below(word, 0x20) | same(word, b'<') | same(word, b'&') | same(word, stop) | same(word, 0xef);
         if marks & HIGH != 0 {
             return free + index * 8 + first(marks & HIGH);
         }
     }
-    bytes.len() - tail.len() + tail.iter().take_while(|byte| ends_text(**byte) == 0).count()
+    bytes.len() - tail.len() + tail.iter().take_while(|byte| ends_text(**byte, stop) == 0).count()
 }
 
 /// One for a byte that ends a run of text, else zero.
 #[inline(always)]
-fn ends_text(byte: u8) -> u8 {
-    let special = u8::from(byte == b'<') | u8::from(byte == b'&') | u8::from(byte == b']');
+fn ends_text(byte: u8, stop: u8) -> u8 {
+    let special = u8::from(byte == b'<') | u8::from(byte == b'&') | u8::from(byte == stop);
     special | u8::from(byte < 0x20) | u8::from(byte == 0xef)
 }
 
@@ -84,8 +84,8 @@ mod tests {
 
     use super::*;
 
-    fn is_end_of_text(byte: u8) -> bool {
-        byte < 0x20 || byte == 0xef || b"<&]".contains(&byte)
+    fn is_end_of_text(byte: u8, stop: u8) -> bool {
+        byte < 0x20 || byte == 0xef || b"<&".contains(&byte) || byte == stop
     }
 
     fn is_end_of_value(byte: u8) -> bool {
@@ -100,10 +100,10 @@ mod tests {
 
     proptest! {
         #[test]
-        fn words_find_what_single_bytes_find(bytes in bytes()) {
-            let single = |ends: fn(u8) -> bool| bytes.iter().position(|byte| ends(*byte)).unwrap_or(bytes.len());
-            prop_assert_eq!(text_run(&bytes), single(is_end_of_text));
-            prop_assert_eq!(value_run(&bytes), single(is_end_of_value));
+        fn words_find_what_single_bytes_find(bytes in bytes(), stop in prop::sample::select(b"]'\"".to_vec())) {
+            let single = |ends: &dyn Fn(u8) -> bool| bytes.iter().position(|byte| ends(*byte)).unwrap_or(bytes.len());
+            prop_assert_eq!(text_run(&bytes, stop), single(&|byte| is_end_of_text(byte, stop)));
+            prop_assert_eq!(value_run(&bytes), single(&is_end_of_value));
         }
     }
 
@@ -113,7 +113,11 @@ mod tests {
             for at in 0..75 {
                 let mut bytes = [b'a'; 75];
                 bytes[at] = byte;
-                assert_eq!(text_run(&bytes), if is_end_of_text(byte) { at } else { 75 }, "{byte:#x} at {at}");
+                assert_eq!(
+                    text_run(&bytes, b']'),
+                    if is_end_of_text(byte, b']') { at } else { 75 },
+                    "{byte:#x} at {at}"
+                );
                 assert_eq!(value_run(&bytes), if is_end_of_value(byte) { at } else { 75 }, "{byte:#x} at {at}");
             }
         }

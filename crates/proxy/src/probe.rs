@@ -60,7 +60,6 @@ pub(crate) fn start(edge: &Weak<Edge>, pair: DomainPair, settings: Arc<Partner>)
     let (tell, told) = watch::channel(None);
     let task = tokio::spawn(async move {
         let mut stopping = edge.stopping.clone();
-        let _permission = Permission::give(&edge, &pair, &settings);
         let mut story = Story::outbound(pair.clone(), Purpose::Probe).with_settings(Arc::clone(&settings));
         let report = tokio::select! {
             report = run(&edge, &pair, &settings, &mut story, &tell) => report,
@@ -72,7 +71,7 @@ pub(crate) fn start(edge: &Weak<Edge>, pair: DomainPair, settings: Arc<Partner>)
     Some(Probe { told, task })
 }
 
-/// The domain's server may ask after the probe's key as long as this lives.
+/// The domain's server may ask after the key of an attempt, by the settings that it tries, as long as this lives.
 struct Permission<'a>(&'a Edge, &'a DomainPair);
 
 impl<'a> Permission<'a> {
@@ -91,7 +90,7 @@ impl Drop for Permission<'_> {
 async fn run(
     edge: &Edge,
     pair: &DomainPair,
-    settings: &Partner,
+    settings: &Arc<Partner>,
     story: &mut Story,
     tell: &watch::Sender<Option<Report>>,
 ) -> Report {
@@ -101,7 +100,7 @@ async fn run(
     let mut report = attempt(edge, pair, settings, story, &tell_unfinished).await;
     for method in untried(&report) {
         tell_unfinished(&report);
-        let alone = Arc::new(Partner { negotiation: only(method), ..settings.clone() });
+        let alone = Arc::new(Partner { negotiation: only(method), ..Partner::clone(settings) });
         let mut story = Story::outbound(pair.clone(), Purpose::Probe).with_settings(Arc::clone(&alone));
         let further = attempt(edge, pair, &alone, &mut story, &|_| {}).await;
         add(&mut report, method, further, settings);
@@ -158,10 +157,11 @@ fn add(report: &mut Report, method: Method, further: Report, settings: &Partner)
 async fn attempt(
     edge: &Edge,
     pair: &DomainPair,
-    settings: &Partner,
+    settings: &Arc<Partner>,
     story: &mut Story,
     tell: &(dyn Fn(&Report) + Sync),
 ) -> Report {
+    let _permission = Permission::give(edge, pair, settings);
     let connected = dial::connect(edge, pair, story).await;
     let Ok((socket, peer)) = connected else { return story.without_stream(edge) };
     tell(&story.so_far(edge));

@@ -39,7 +39,7 @@ fn by_prosody(identity: impl FnOnce(&World) -> Identity, why: &str, code: &str, 
 /// Prosody has met TLS in both directions and was told in both what is wrong.
 fn is_told(prosody: &Prosody, why: &str) {
     let log = &prosody.process;
-    let why = format!("not-authorized (SASL EXTERNAL is required and your certificate {why}");
+    let why = format!("policy-violation (SASL EXTERNAL is required and your certificate {why}");
     log.wait_for(0, &["Incoming s2s stream contoso.example->fabrikam.example closed", &why]);
     log.wait_for(0, &["Outgoing s2s stream fabrikam.example->contoso.example closed", &why]);
     assert!(log.has(0, &["Stream encrypted"]));
@@ -91,7 +91,7 @@ fn ejabberds_expired_certificate_is_refused_and_explained() {
     let identity = world.authority.issue_flawed(PARTNER, Flaw::Expired);
     let ejabberd = world.ejabberd_showing(ejabberd::Demands::Encryption, &identity, "");
     writes_in_vain(&world, &ejabberd, "has expired", "certificate_expired", "to renew it");
-    let told = "Stream closed by peer: SASL EXTERNAL is required and your certificate has expired (not-authorized)";
+    let told = "Stream closed by peer: SASL EXTERNAL is required and your certificate has expired (policy-violation)";
     for attempt in [
         "Closing inbound s2s connection contoso.example -> fabrikam.example",
         "Failed to establish outbound s2s connection fabrikam.example -> contoso.example",
@@ -121,7 +121,7 @@ fn a_server_without_a_certificate_is_refused_and_explained() {
     juliet.send(ALICE, "m1", "Hello?");
     juliet.receive("error", 0, |m| m.kind == "error" && m.id == "m1");
     world.explained(PARTNER, "inbound", "certificate_missing", "show its certificate when it connects");
-    let why = "not-authorized (SASL EXTERNAL is required and your certificate was not shown)";
+    let why = "policy-violation (SASL EXTERNAL is required and your certificate was not shown)";
     prosody.process.wait_for(0, &["Outgoing s2s stream fabrikam.example->contoso.example closed", why]);
 
     let mut alice = world.alice(Transport::Udp, JULIET);

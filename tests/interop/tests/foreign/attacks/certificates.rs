@@ -25,7 +25,7 @@ fn proves_nothing(scene: &mut Scene, tls: &Tls, code: &str) {
     scene.villain_has(ROW_2);
     let mut wire = secured(scene, STRANGER, tls);
     let heard = wire.end();
-    assert!(heard.contains("<not-authorized ") && !heard.contains("<mechanism"), "{heard}");
+    assert!(heard.contains("<policy-violation ") && !heard.contains("<mechanism"), "{heard}");
     scene.report(STRANGER, |report| report["result"] == code);
     scene.villain_has(ROW_7);
     let mut wire = secured(scene, STRANGER, tls);
@@ -92,7 +92,7 @@ fn row_30_connection_reuse_for_another_domain() {
             // The same certificate on a connection for the other domain.
             let mut wire = secured(scene, other, &tls);
             assert!(
-                !wire.heard.contains("<mechanism") && wire.end().contains("<not-authorized "),
+                !wire.heard.contains("<mechanism") && wire.end().contains("<policy-violation "),
                 "{other}: {}",
                 wire.heard
             );

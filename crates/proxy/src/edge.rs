@@ -15,7 +15,7 @@ use net::{
 };
 use policy::{EdgeSnapshot, Partner, Requirement, Settings, TrustRoots, snapshot::PairRefusal};
 use tokio::sync::{mpsc, watch};
-use xmpp::stream::{Extensions, PairRules, Refusal, Secret, StreamLimits, TlsUse};
+use xmpp::stream::{Extensions, KeyStatus, PairRules, Refusal, Secret, StreamLimits, TlsUse, VerifyRequest};
 
 use crate::{
     admission::{Admission, StreamPlace},
@@ -141,6 +141,17 @@ impl Edge {
             PairRefusal::NotAPartner(_) => Refusal::PartnerUnknown,
             PairRefusal::Disabled(_) => Refusal::PartnerDisabled,
         })
+    }
+
+    /// What is known of a dialback key that we are said to have issued.
+    pub(crate) fn key_status(&self, request: &VerifyRequest) -> KeyStatus {
+        if !self.snapshot().is_internal(&request.pair.local) {
+            KeyStatus::HostUnknown
+        } else if self.streams.has_key(&request.pair, &request.id) {
+            KeyStatus::InFlight
+        } else {
+            KeyStatus::NotIssued
+        }
     }
 
     /// By which rules a server that is no enabled partner may ask after the key of a probe that is at work; none without

@@ -158,14 +158,10 @@ impl Side for Accepted {
                 tokio::spawn(verify::run(Arc::clone(edge), request, side.tell_verdict.clone()));
             }
             Output::AskKey(request) => {
-                let status = if !edge.snapshot().is_internal(&request.pair.local) {
-                    KeyStatus::HostUnknown
-                } else if edge.streams.has_key(&request.pair, &request.id) {
+                let status = edge.key_status(&request);
+                if status == KeyStatus::InFlight {
                     side.half_open.proved();
-                    KeyStatus::InFlight
-                } else {
-                    KeyStatus::NotIssued
-                };
+                }
                 pump.feed(Input::KeyStatus(&request, status));
             }
             _ => {}

@@ -102,8 +102,14 @@ impl Side for Dialled {
     fn both_ways(_: &mut Connection<Self>, _: DomainPair) {}
 
     fn obey(connection: &mut Connection<Self>, output: Output) {
-        if let Output::KeySent(pair, id) = output {
-            connection.edge.streams.key_sent(connection.number, pair, id);
+        let Connection { edge, pump, number, .. } = connection;
+        match output {
+            Output::KeySent(pair, id) => edge.streams.key_sent(*number, pair, id),
+            Output::AskKey(request) => {
+                let status = edge.key_status(&request);
+                pump.feed(Input::KeyStatus(&request, status));
+            }
+            _ => {}
         }
     }
 

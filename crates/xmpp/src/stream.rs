@@ -31,6 +31,7 @@ pub mod stanzas;
 pub mod starttls;
 
 mod ack;
+mod authority;
 mod bidi;
 mod core;
 mod passage;

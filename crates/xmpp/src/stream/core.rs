@@ -17,6 +17,7 @@ pub(super) use due::Due;
 
 use super::{
     ack::{self, Received, Sent},
+    dialback::VerifyRequest,
     error::{self, Condition},
     event::{Anomaly, Output},
     facts::StreamFacts,
@@ -89,6 +90,8 @@ pub(super) struct Core {
     pub(super) bidi: bool,
     pub(super) received: Received,
     pub(super) sent: Sent,
+    /// Questions about keys of ours that wait for the shell.
+    pub(super) questions: Vec<VerifyRequest>,
 }
 
 impl Core {
@@ -120,6 +123,7 @@ impl Core {
             bidi: false,
             received: Received::default(),
             sent: Sent::default(),
+            questions: Vec::new(),
             limits,
         }
     }

@@ -72,7 +72,7 @@ pub enum Output {
     /// Inbound: ask the authoritative server of the pair's remote domain, on another connection. Answered by
     /// [`Input::DialbackVerdict`].
     VerifyDialback(VerifyRequest),
-    /// Inbound: does an outbound stream of ours with this stream id have this pair in flight? Answered by
+    /// Does an outbound stream of ours with this stream id have this pair in flight? Answered by
     /// [`Input::KeyStatus`].
     AskKey(VerifyRequest),
     /// Outbound: from now on the key for this pair on the peer's stream id is in flight, until the pair is authorised,

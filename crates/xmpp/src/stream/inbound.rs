@@ -11,7 +11,7 @@ use lexicon::{Direction, Domain, DomainPair, Method, Now, TlsFacts};
 
 use super::{
     core::{Core, Due, Life, Read},
-    dialback::{Secret, VerifyRequest},
+    dialback::Secret,
     error::Condition,
     event::{Input, Output},
     facts::StreamFacts,
@@ -62,8 +62,6 @@ pub struct Inbound {
     asks: VecDeque<(DomainPair, Ask)>,
     /// Pairs whose key is being verified.
     verifying: Vec<DomainPair>,
-    /// Questions about keys of ours that wait for the shell.
-    keys: Vec<VerifyRequest>,
 }
 
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -111,7 +109,6 @@ impl Inbound {
             sasl: Sasl::Failed(0),
             asks: VecDeque::new(),
             verifying: Vec::new(),
-            keys: Vec::new(),
         }
     }
 
@@ -133,7 +130,9 @@ impl Inbound {
             }
             Input::PairRules(pair, answer) => self.judged(now, pair, answer),
             Input::DialbackVerdict(pair, verdict) if self.core.life == Life::Live => self.verified(pair, verdict),
-            Input::KeyStatus(request, status) if self.core.life == Life::Live => self.key_status(request, status),
+            Input::KeyStatus(request, status) if self.core.life == Life::Live => {
+                self.core.key_status(&self.config.secret, request, status);
+            }
             Input::Settled(stanzas) => self.core.settled(stanzas),
             Input::ProofOfLife(pair) => self.core.proof_of_life(now, pair),
             Input::DialbackVerdict(..) | Input::KeyStatus(..) => {}
@@ -237,7 +236,7 @@ impl Inbound {
             // Everything learnt in plaintext is forgotten (RFC 6120 §5.4.3.3).
             self.core.bidi = false;
             self.verifying.clear();
-            self.keys.clear();
+            self.core.questions.clear();
             self.core.facts.keys_asked = 0;
         }
     }

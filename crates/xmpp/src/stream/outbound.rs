@@ -151,6 +151,9 @@ impl Outbound {
             Input::PairRules(pair, answer) => self.judged(now, pair, answer),
             Input::Settled(stanzas) => self.core.settled(stanzas),
             Input::ProofOfLife(pair) => self.core.proof_of_life(now, pair),
+            Input::KeyStatus(request, status) if self.core.life == Life::Live => {
+                self.core.key_status(&self.config.secret, request, status);
+            }
             Input::DialbackVerdict(..) | Input::KeyStatus(..) => {}
             Input::Close(None, _) => self.core.close(now),
             Input::Close(Some(condition), text) => self.core.fail(StreamFailure::ClosedHere(condition), text),

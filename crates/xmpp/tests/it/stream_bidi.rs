@@ -2,8 +2,8 @@
 
 use lexicon::{DomainPair, Method};
 use xmpp::stream::{
-    Anomaly, DialbackVerdict, Extensions, Input, Output, PairRules, Purpose, Refusal, Stanzas, StreamLimits, TlsUse,
-    UnsentReason,
+    Anomaly, DialbackVerdict, Extensions, Input, KeyStatus, Output, PairRules, Purpose, Refusal, Secret, Stanzas,
+    StreamLimits, TlsUse, UnsentReason,
 };
 
 use crate::{
@@ -204,6 +204,30 @@ fn stanzas_of_other_pairs_are_refused_on_a_stream_that_we_opened() {
     let mut script = outbound(ON, &format!("{FEATURE}{DIALBACK}"));
     let heard = script.say(BACK).hear();
     assert!(heard.contains("<not-authorized "), "before the pair is authorised: {heard}");
+}
+
+/// A server that reuses what it has open asks there after keys of ours for other streams.
+#[test]
+fn a_question_about_a_key_of_ours_is_answered_on_a_stream_that_we_opened() {
+    let id = "another";
+    let (remote, local) = (domain("fabrikam.example"), domain("it.contoso.example"));
+    let key = Secret::new("s3cr3tf0rd14lb4ck").key(&remote, &local, id);
+    let question = format!("<db:verify from='fabrikam.example' to='it.contoso.example' id='{id}'>{key}</db:verify>");
+    for (status, verdict) in [(KeyStatus::InFlight, "type='valid'"), (KeyStatus::NotIssued, "type='invalid'")] {
+        let mut script = outbound_open();
+        script.outputs();
+        script.say(&question);
+        let outputs = script.outputs();
+        let [Output::AskKey(request)] = &outputs[..] else { panic!("{outputs:?}") };
+        assert_eq!((request.pair.local.as_unicode(), &*request.id), ("it.contoso.example", id));
+        let heard = script.input(Input::KeyStatus(request, status)).hear();
+        assert!(heard.starts_with("<db:verify ") && heard.contains(verdict), "{heard}");
+    }
+    let mut one_way = outbound(Extensions::default(), DIALBACK);
+    one_way.say("<db:result from='fabrikam.example' to='contoso.example' type='valid'/>").hear();
+    one_way.outputs();
+    one_way.say(&question);
+    assert!(matches!(&one_way.outputs()[..], [Output::Anomaly(Anomaly::DialbackInWrongDirection)]));
 }
 
 /// Exactly the inverse pairs: the peer's keys for more are answered, and never believed.

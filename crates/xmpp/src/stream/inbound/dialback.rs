@@ -1,4 +1,4 @@
-//! Dialback on an inbound stream: as receiving server (XEP-0220 §2.2.1) and as authoritative server (§2.2.2).
+//! Dialback on an inbound stream, as receiving server (XEP-0220 §2.2.1).
 
 use lexicon::{DomainPair, Method, Now};
 
@@ -6,15 +6,12 @@ use super::{Ask, Inbound};
 use crate::{
     stream::{
         dialback::{DialbackCondition, DialbackError, DialbackVerdict, Kind, Message, VerifyRequest, What, answer},
-        event::{Anomaly, KeyStatus, Output},
+        event::{Anomaly, Output},
         failure::{Stage, StreamFailure},
         rules::{PairRules, Refusal, TlsUse},
     },
     xml::ElementRef,
 };
-
-/// Questions about our keys that may wait for an answer at once.
-const KEYS_MAX: usize = 16;
 
 impl Inbound {
     pub(super) fn dialback_element(&mut self, element: ElementRef<'_>) {
@@ -25,7 +22,7 @@ impl Inbound {
         match (message.kind, message.what) {
             (Kind::Result, What::Request(key)) => self.key_received(message.pair, key),
             (Kind::Verify, What::Request(key)) => {
-                self.key_asked(VerifyRequest { pair: message.pair, id: message.id, key });
+                self.core.key_asked(VerifyRequest { pair: message.pair, id: message.id, key });
             }
             // On a stream that the peer opened we never asked anything (§3.1).
             (_, What::Answer(_) | What::Unknown) => self.core.anomaly(Anomaly::UnsolicitedDialback),
@@ -142,39 +139,5 @@ impl Inbound {
 
     fn answer_key(&mut self, pair: &DomainPair, verdict: &DialbackVerdict) {
         self.core.write(|writer| answer(writer, Kind::Result, pair, None, verdict));
-    }
-
-    // Authoritative server.
-
-    fn key_asked(&mut self, request: VerifyRequest) {
-        if self.keys.len() == KEYS_MAX {
-            let error = DialbackError::new(DialbackCondition::ResourceConstraint, "too many questions at once");
-            return self.answer_question(&request, &DialbackVerdict::Error(error));
-        }
-        self.core.facts.keys_asked = self.core.facts.keys_asked.saturating_add(1);
-        self.keys.push(request.clone());
-        self.core.emit(Output::AskKey(request));
-    }
-
-    /// A key is valid if it is ours and the stream it was made for lives: a right key for a stream that is gone was
-    /// stolen from one.
-    pub(super) fn key_status(&mut self, request: &VerifyRequest, status: KeyStatus) {
-        let Some(index) = self.keys.iter().position(|known| known == request) else { return };
-        let VerifyRequest { pair, id, key } = self.keys.remove(index);
-        let verdict = match status {
-            KeyStatus::HostUnknown => DialbackVerdict::Error(DialbackError::new(DialbackCondition::ItemNotFound, "")),
-            KeyStatus::InFlight if self.config.secret.is_key(&key, &pair.remote, &pair.local, &id) => {
-                DialbackVerdict::Valid
-            }
-            KeyStatus::InFlight | KeyStatus::NotIssued => {
-                self.core.anomaly(Anomaly::KeyNotIssued);
-                DialbackVerdict::Invalid
-            }
-        };
-        self.answer_question(request, &verdict);
-    }
-
-    fn answer_question(&mut self, request: &VerifyRequest, verdict: &DialbackVerdict) {
-        self.core.write(|writer| answer(writer, Kind::Verify, &request.pair, Some(&request.id), verdict));
     }
 }

@@ -50,6 +50,10 @@ impl Outbound {
             Ok(message) => message,
             Err((condition, what)) => return self.protocol(condition, what),
         };
+        if let (What::Request(key), Kind::Verify, true) = (&message.what, message.kind, self.core.bidi) {
+            let (pair, id, key) = (message.pair, message.id, key.clone());
+            return self.core.key_asked(VerifyRequest { pair, id, key });
+        }
         let What::Answer(verdict) = message.what else {
             if self.core.bidi && message.kind == Kind::Result {
                 // Exactly the inverse pairs are carried here; others need a stream of the peer's own.

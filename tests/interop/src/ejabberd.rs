@@ -89,6 +89,16 @@ impl Ejabberd {
         }
         Self { process, clients }
     }
+
+    /// Waits until its log says that a connection ended for this reason; `of` are parts of the line that name it. Where the
+    /// other side has closed at once after telling why, ejabberd may find the socket closed first, and says only that.
+    pub fn wait_for_end(&self, of: &[&str], reason: &str) {
+        let found_closed = reason.starts_with("Stream closed by peer").then_some("Connection failed: invalid argument");
+        self.process.find(&format!("end of {of:?} because of {reason:?}"), 0, |lines| {
+            let mut ends = lines.iter().filter(|line| of.iter().all(|part| line.contains(part)));
+            ends.find(|line| line.contains(reason) || found_closed.is_some_and(|text| line.contains(text))).map(|_| ())
+        });
+    }
 }
 
 /// What is run once the Erlang machine is up.

@@ -92,12 +92,8 @@ fn ejabberds_expired_certificate_is_refused_and_explained() {
     let ejabberd = world.ejabberd_showing(ejabberd::Demands::Encryption, &identity, "");
     writes_in_vain(&world, &ejabberd, "has expired", "certificate_expired", "to renew it");
     let told = "Stream closed by peer: SASL EXTERNAL is required and your certificate has expired (policy-violation)";
-    for attempt in [
-        "Closing inbound s2s connection contoso.example -> fabrikam.example",
-        "Failed to establish outbound s2s connection fabrikam.example -> contoso.example",
-    ] {
-        ejabberd.process.wait_for(0, &[attempt, told]);
-    }
+    ejabberd.wait_for_end(&["Closing inbound s2s", "contoso.example -> fabrikam.example"], told);
+    ejabberd.wait_for_end(&["Failed to establish outbound s2s", "fabrikam.example -> contoso.example"], told);
 }
 
 #[test]

@@ -62,7 +62,7 @@ fn our_key(place: Place, code: &str, remedy: &str, told: &str) {
     let mut alice = world.alice(Transport::Udp, JULIET);
     answered(&mut alice, 480, PARTNER);
     world.explained(PARTNER, "outbound", code, remedy);
-    ejabberd.process.wait_for(0, &["inbound s2s", "contoso.example -> fabrikam.example", told]);
+    ejabberd.wait_for_end(&["inbound s2s", "contoso.example -> fabrikam.example"], told);
     world.server.settled(0, 0);
 }
 
@@ -92,7 +92,7 @@ fn their_key(place: Place, code: &str, remedy: &str, told: &str) {
     let error = juliet.receive("error", 0, |m| m.kind == "error" && m.id == "m1");
     assert_eq!(error.condition, "remote-server-timeout", "{error:?}");
     world.explained(PARTNER, "inbound", code, remedy);
-    ejabberd.process.wait_for(0, &["outbound s2s", "fabrikam.example -> contoso.example", told]);
+    ejabberd.wait_for_end(&["outbound s2s", "fabrikam.example -> contoso.example"], told);
     world.server.settled(0, 0);
 }
 

@@ -115,6 +115,7 @@ fn a_partner_that_does_not_trust_our_certificate_is_refused_where_the_row_demand
     let mut alice = world.alice(Transport::Udp, JULIET);
     refused(&mut alice, "No acceptable security with fabrikam.example: it does not offer SASL EXTERNAL");
     world.explained(PARTNER, "outbound", "external_absent", "trusts the authority of our certificate");
+    prosody.process.wait_for(0, &["Incoming s2s stream contoso.example->fabrikam.example closed: policy-violation"]);
     assert!(!prosody.process.has(0, &["Accepting SASL EXTERNAL identity"]));
     world.server.settled(0, 0);
 }
@@ -130,8 +131,7 @@ fn a_disabled_partner_is_refused_and_explained() {
     juliet.receive("error", 0, |m| m.kind == "error" && m.id == "m1");
     world.explained(PARTNER, "inbound", "partner_disabled", "Enable the partner fabrikam.example");
     let told = "Stream closed by peer: federation with fabrikam.example is switched off (policy-violation)";
-    let attempt = "Failed to establish outbound s2s connection fabrikam.example -> contoso.example";
-    ejabberd.process.wait_for(0, &[attempt, told]);
+    ejabberd.wait_for_end(&["Failed to establish outbound s2s", "fabrikam.example -> contoso.example"], told);
     world.server.settled(0, 0);
 }
 

@@ -84,7 +84,7 @@ pub(crate) async fn run(
     connection.report_end();
     if !connection.side.half_open.is_authorised() {
         // It keeps its place until our last words have left.
-        connection.pump.finish().await;
+        Box::pin(connection.pump.finish()).await;
         return;
     }
     let offered = connection.side.offered;

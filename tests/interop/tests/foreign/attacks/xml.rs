@@ -90,7 +90,7 @@ fn row_02_memory_growth_before_authentication() {
                 stranger(scene, what, bytes, "policy-violation");
             }
         }
-        scene.twice(|scene| {
+        scene.until_it_costs_nothing(|scene| {
             // All places at once, so that every peak is the same.
             let open = |number| {
                 let mut wire = Wire::open(scene.xmpp());

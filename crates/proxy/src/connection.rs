@@ -149,13 +149,15 @@ impl<S: Side> Connection<S> {
         }
         self.take_outputs();
         S::done_for_now(self);
-        let acknowledges = self.pump.machine.unacked().is_some();
-        self.carrier.flushed(self.pump.flushed(), acknowledges);
         if self.closed.is_none() {
             self.carrier.tell().await;
             self.inside.send_waiting();
             self.send_waiting();
+            // Mostly the socket takes everything, and then there is nothing to wait for.
+            self.pump.write_now().await;
         }
+        let acknowledges = self.pump.machine.unacked().is_some();
+        self.carrier.flushed(self.pump.flushed(), acknowledges);
         self.closed.is_none()
     }
 

@@ -214,6 +214,16 @@ impl<M: Machine> Pump<M> {
         Handed { bytes: self.output.written() + waiting, all: false }
     }
 
+    /// Hands over what the socket takes at once, without waiting; an error is met again by [`step`](Self::step).
+    pub(crate) async fn write_now(&mut self) {
+        self.collect();
+        poll_fn(|cx| {
+            let _ = self.poll_write(cx);
+            Poll::Ready(())
+        })
+        .await;
+    }
+
     /// Waits until something happened: the machine was fed, or bytes have left. Take the outputs, then call again.
     pub(crate) async fn step(&mut self, may_read: bool) {
         self.collect();

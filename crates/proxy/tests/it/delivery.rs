@@ -115,3 +115,66 @@ async fn a_stop_refuses_what_waits_and_ends_in_time() {
     assert!(matches!(end.outcome, Settled::Refused(_)));
     assert_eq!((ledger.outbound.answered, ledger.outbound.queued), (1, 0));
 }
+
+/// A relay that lets nothing through before it is opened.
+async fn gate(target: std::net::SocketAddr) -> (u16, watch::Sender<bool>) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let (open, opened) = watch::channel(false);
+    tokio::spawn(async move {
+        while let Ok((mut near, _)) = listener.accept().await {
+            let mut opened = opened.clone();
+            tokio::spawn(async move {
+                opened.wait_for(|open| *open).await.unwrap();
+                let mut far = TcpStream::connect(target).await.unwrap();
+                let _ = copy_bidirectional(&mut near, &mut far).await;
+            });
+        }
+    });
+    (port, open)
+}
+
+/// XEP-0203: who gets a stanza late reads since when it was on its way, and from whose server it waited; one that came at once
+/// carries no such mark, and the order of the pair is kept.
+#[tokio::test]
+async fn what_waited_for_a_stream_says_since_when_and_keeps_its_order() {
+    let authority = Authority::new();
+    let (mut ours, mut theirs) = (Org::start(OURS, &authority).await, Org::start(THEIRS, &authority).await);
+    let (port, open) = gate(theirs.address()).await;
+    ours.publish([partner(THEIRS, row(2), authority.roots(), port)], settings());
+    theirs.publish([partner(OURS, row(2), authority.roots(), ours.address().port())], settings());
+    let before = net::clock::now().wall.to_string();
+    for body in ["one", "two"] {
+        ours.hand_over(THEIRS, "bob", body, Duration::from_secs(30));
+    }
+    let monitor = ours.proxy.monitor();
+    until("both wait", || monitor.ledger().outbound.queued == 2).await;
+    let after = net::clock::now().wall.to_string();
+    // The rule speaks of this time: what waited for less is not called late.
+    tokio::time::sleep(Duration::from_millis(2_100)).await;
+    open.send_replace(true);
+    for _ in 0..2 {
+        assert_eq!(ours.end_of_one().await, Ok(()));
+    }
+    ours.hand_over(THEIRS, "bob", "three", Duration::from_secs(30));
+    assert_eq!(ours.end_of_one().await, Ok(()));
+    let mut received = Vec::new();
+    while received.len() < 3 {
+        let envelope = theirs.receive().await;
+        for stanza in envelope.batch.elements().filter_map(StanzaRef::of) {
+            let delay = stanza.element().child("delay", "urn:xmpp:delay");
+            let attribute = |name| delay.and_then(|delay| delay.attribute(name)).map(|value| value.into_owned());
+            received.push((stanza.body().unwrap().into_owned(), attribute("from"), attribute("stamp")));
+        }
+        envelope.receipts.settle_all(&Settled::Done);
+    }
+    let bodies: Vec<_> = received.iter().map(|(body, ..)| body.as_str()).collect();
+    assert_eq!(bodies, ["one", "two", "three"]);
+    for (_, from, stamp) in &received[..2] {
+        assert_eq!(from.as_deref(), Some(OURS));
+        let stamp = stamp.as_deref().unwrap();
+        assert!(before.as_str() <= stamp && stamp <= after.as_str(), "{before} {stamp} {after}");
+    }
+    assert_eq!(received[2].1, None);
+    ours.balanced().await;
+}

@@ -11,6 +11,7 @@ use std::{
 };
 
 use lexicon::{Direction, Domain, DomainPair};
+use policy::EdgeSnapshot;
 use tokio::{
     sync::{Notify, mpsc},
     time::timeout,
@@ -29,7 +30,7 @@ use crate::{
 /// Additions on their way to one connection.
 const ADDITIONS_MAX: usize = 16;
 
-/// The connection that carries a pair, by number, and the pair's lane on it; while its place is looked for, no lane of any.
+/// The connection that carries a pair, by number, and the pair's lane on it.
 pub(super) type Carried = (u64, Arc<Lane>);
 
 /// What the routes know of connections.
@@ -112,10 +113,12 @@ impl Carriers {
         self.add(edge, pair, fits)
     }
 
-    /// On an open connection of ours to one of these addresses whose partner takes other domains too.
+    /// On an open connection of ours to the same partner at one of these addresses, whose server takes other domains too.
     fn share_at(&mut self, edge: &Edge, pair: &DomainPair, addresses: &[SocketAddr]) -> Option<Carried> {
+        let snapshot = edge.snapshot();
         let takes = |carriage: Carriage| carriage.other_targets && addresses.contains(&carriage.peer);
-        self.add(edge, pair, |known| known.carriage.is_some_and(takes))
+        let one = |known: &Known| of_one_partner(&snapshot, &known.remote, &pair.remote);
+        self.add(edge, pair, |known| known.carriage.is_some_and(takes) && one(known))
     }
 
     fn add(&mut self, edge: &Edge, pair: &DomainPair, fits: impl Fn(&Known) -> bool) -> Option<Carried> {
@@ -130,10 +133,9 @@ impl Carriers {
     /// Has the server of the pair's remote domain located, if some connection to the same partner might take the pair.
     fn search(&self, edge: &Arc<Edge>, pair: &DomainPair) -> bool {
         let snapshot = edge.snapshot();
-        let partner = |domain: &Domain| snapshot.partner_of(domain).map(|partner| &partner.primary_domain);
         let takes = |known: &Known| known.carriage.is_some_and(|carriage| carriage.other_targets);
-        let same = |known: &&Known| takes(known) && partner(&known.remote) == partner(&pair.remote);
-        let (Some(ways), Some(_)) = (&self.ways, self.connections.values().find(same)) else { return false };
+        let fits = |known: &Known| takes(known) && of_one_partner(&snapshot, &known.remote, &pair.remote);
+        let Some(ways) = self.ways.as_ref().filter(|_| self.connections.values().any(fits)) else { return false };
         let (edge, pair, news) = (Arc::clone(edge), pair.clone(), ways.news.clone());
         tokio::spawn(async move {
             let partner = edge.snapshot().partner_of(&pair.remote).cloned();
@@ -141,10 +143,17 @@ impl Carriers {
             let found = timeout(edge.limits().establishment_timeout, located).await;
             let endpoints = found.ok().and_then(Result::ok).unwrap_or_default();
             let addresses = endpoints.iter().map(|endpoint| endpoint.address).collect();
+            // News of no connection.
             let _ = news.send(News { connection: 0, event: Event::Located(pair, addresses) }).await;
         });
         true
     }
+}
+
+/// Two partners may be hosted at one address: what is one's is never carried on a connection to the other.
+fn of_one_partner(snapshot: &EdgeSnapshot, one: &Domain, other: &Domain) -> bool {
+    let partner = |domain| snapshot.partner_of(domain).map(|partner| &partner.primary_domain);
+    partner(one).is_some_and(|found| partner(other) == Some(found))
 }
 
 impl Routes {

@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 use lexicon::Direction;
 use link::Settled;
 use net::dns::{Kind, Target};
+use policy::Partner;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::{TcpListener, TcpStream},
@@ -87,6 +88,34 @@ async fn at_the_connection_limit_a_domain_of_theirs_elsewhere_waits_and_is_told(
     let error = here.send_within(THEIRS_TOO, "bob", "two", Duration::from_millis(500)).await.unwrap_err();
     assert_eq!(error.condition, Condition::ResourceConstraint);
     here.balanced().await;
+    ours.balanced().await;
+}
+
+/// Two partners may be hosted at one address: the one's stanzas never take a connection to the other.
+#[tokio::test]
+async fn at_the_connection_limit_a_connection_to_another_partner_is_not_shared() {
+    const ANOTHER: &str = "tailspin.example";
+    let authority = Authority::new();
+    let (mut theirs, mut another) = (Org::start(THEIRS, &authority).await, Org::start(ANOTHER, &authority).await);
+    let at =
+        |org: &Org| Target { host: org.address().ip().to_string(), port: org.address().port(), kind: Kind::Starttls };
+    let (their_place, other_place) = (at(&theirs), at(&another));
+    let mut ours = Org::start_changed(OURS, Some(&authority), |config| {
+        config.dns.overrides.insert(domain(THEIRS), vec![their_place]);
+        config.dns.overrides.insert(domain(THEIRS_TOO), vec![other_place.clone()]);
+        config.dns.overrides.insert(domain(ANOTHER), vec![other_place]);
+    })
+    .await;
+    let found = |name: &str| Partner { proxy_fqdn: None, ..partner(name, row(7), authority.roots(), 0) };
+    let them = Partner { additional_domains: vec![domain(THEIRS_TOO)], connection_limit: Some(2), ..found(THEIRS) };
+    ours.publish([them, found(ANOTHER)], settings());
+    for org in [&mut theirs, &mut another] {
+        org.publish([partner(OURS, row(7), authority.roots(), ours.address().port())], settings());
+        assert_eq!(ours.send(org.name, "bob", "one").await, Ok(()));
+        org.receive_message().await;
+    }
+    let error = ours.send_within(THEIRS_TOO, "bob", "two", Duration::from_millis(500)).await.unwrap_err();
+    assert_eq!(error.condition, Condition::ResourceConstraint);
     ours.balanced().await;
 }
 

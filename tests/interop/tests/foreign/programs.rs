@@ -5,7 +5,7 @@ use interop::dns::{Dns, Zone};
 use interop::ejabberd::{self, Ejabberd};
 use interop::loopback::Loopback;
 use interop::prosody::{Demands, Prosody, Setup};
-use interop::slixmpp::Client;
+use interop::slixmpp::{Client, Home};
 
 /// Two Prosodys with the same demands find each other by DNS; a message each way. Returns both.
 fn two_prosodys(demands: Demands) -> (Prosody, Prosody) {
@@ -26,12 +26,7 @@ fn two_prosodys(demands: Demands) -> (Prosody, Prosody) {
     };
     let fabrikam = start("fabrikam.example", fabrikam);
     let contoso = start("contoso.example", contoso);
-    let mut juliet = Client::login(&fabrikam, "juliet@fabrikam.example");
-    let mut nurse = Client::login(&contoso, "nurse@contoso.example");
-    juliet.send("nurse@contoso.example", "m1", "Anon, good nurse!");
-    nurse.receive("message of juliet", 0, |m| m.body == "Anon, good nurse!" && m.id == "m1");
-    nurse.send("juliet@fabrikam.example", "m2", "Madam, your mother calls");
-    juliet.receive("message of the nurse", 0, |m| m.body == "Madam, your mother calls" && m.id == "m2");
+    converse(&fabrikam, &contoso);
     (fabrikam, contoso)
 }
 
@@ -85,12 +80,7 @@ fn ejabberd_and_prosody(theirs: ejabberd::Demands, ours: Demands) -> (Ejabberd, 
     let setup =
         Setup { domain, identity: &identity, authority: &authority, demands: ours, server_port, dns: dns.address };
     let prosody = Prosody::start(folder.path(), world, &setup);
-    let mut juliet = Client::login(&ejabberd, "juliet@fabrikam.example");
-    let mut nurse = Client::login(&prosody, "nurse@contoso.example");
-    juliet.send("nurse@contoso.example", "m1", "Anon, good nurse!");
-    nurse.receive("message of juliet", 0, |m| m.body == "Anon, good nurse!" && m.id == "m1");
-    nurse.send("juliet@fabrikam.example", "m2", "Madam, your mother calls");
-    juliet.receive("message of the nurse", 0, |m| m.body == "Madam, your mother calls" && m.id == "m2");
+    converse(&ejabberd, &prosody);
     (ejabberd, prosody)
 }
 
@@ -108,4 +98,14 @@ fn ejabberd_and_prosody_federate_by_dialback_without_tls() {
     ejabberd.process.wait_for(0, &["(tcp|", "Accepted inbound s2s dialback authentication contoso.example"]);
     ejabberd.process.wait_for(0, &["(tcp|", "Accepted outbound s2s dialback authentication fabrikam.example"]);
     assert!(!prosody.process.has(0, &["Stream encrypted"]));
+}
+
+/// juliet at fabrikam.example and the nurse at contoso.example write to each other.
+fn converse(fabrikam: &impl Home, contoso: &impl Home) {
+    let mut juliet = Client::login(fabrikam, "juliet@fabrikam.example");
+    let mut nurse = Client::login(contoso, "nurse@contoso.example");
+    juliet.send("nurse@contoso.example", "m1", "Anon, good nurse!");
+    nurse.receive("message of juliet", 0, |m| m.body == "Anon, good nurse!" && m.id == "m1");
+    nurse.send("juliet@fabrikam.example", "m2", "Madam, your mother calls");
+    juliet.receive("message of the nurse", 0, |m| m.body == "Madam, your mother calls" && m.id == "m2");
 }

@@ -87,7 +87,7 @@ fn normalise_local(local: &str) -> Result<Cow<'_, str>, JidError> {
     if local.bytes().all(allowed) {
         return Ok(Cow::Owned(local.to_ascii_lowercase()));
     }
-    let enforced = UsernameCaseMapped::enforce(local).map_err(|_| JidError::Local)?;
+    let enforced = stable(local, |text| UsernameCaseMapped::enforce(text).ok()).ok_or(JidError::Local)?;
     let excluded = enforced.bytes().any(|b| LOCAL_EXCLUDED.contains(&b));
     if excluded || enforced.len() > PART_OCTETS_MAX { Err(JidError::Local) } else { Ok(enforced) }
 }
@@ -96,8 +96,23 @@ fn normalise_resource(resource: &str) -> Result<Cow<'_, str>, JidError> {
     if resource.bytes().all(|b| b.is_ascii_graphic() || b == b' ') {
         return Ok(Cow::Borrowed(resource));
     }
-    let enforced = OpaqueString::enforce(resource).map_err(|_| JidError::Resource)?;
+    let enforced = stable(resource, |text| OpaqueString::enforce(text).ok()).ok_or(JidError::Resource)?;
     if enforced.len() > PART_OCTETS_MAX { Err(JidError::Resource) } else { Ok(enforced) }
+}
+
+/// Enforces a PRECIS profile until it changes nothing more, three further times at most (RFC 8264 §7).
+///
+/// One application may leave what the profile refuses: U+0387 is allowed and becomes U+00B7, which is not.
+fn stable<'a>(text: &'a str, enforce: impl Fn(&str) -> Option<Cow<'_, str>>) -> Option<Cow<'a, str>> {
+    let mut enforced = enforce(text)?.into_owned();
+    for _ in 0..3 {
+        let again = enforce(&enforced)?;
+        if again == enforced {
+            return Some(if enforced == text { Cow::Borrowed(text) } else { Cow::Owned(enforced) });
+        }
+        enforced = again.into_owned();
+    }
+    None
 }
 
 /// A normalised address without a resource. Cloning is cheap.
@@ -321,6 +336,14 @@ mod tests {
         assert!(Jid::parse(&format!("{fits}@a.example/{fits}")).is_ok());
         assert_eq!(Jid::parse(&format!("{exceeds}@a.example")), Err(JidError::Local));
         assert_eq!(Jid::parse(&format!("a@a.example/{exceeds}")), Err(JidError::Resource));
+    }
+
+    /// U+0387 is canonically U+00B7, which stands only between two l (RFC 5892 appendix A.3).
+    #[test]
+    fn what_normalising_makes_of_a_part_is_judged_too() {
+        assert_eq!(Jid::parse("a@a.example/\u{387}"), Err(JidError::Resource));
+        assert_eq!(Jid::parse("\u{387}@a.example"), Err(JidError::Local));
+        assert_eq!(Jid::parse("a@a.example/l\u{387}l").unwrap().resource(), Some("l\u{b7}l"));
     }
 
     #[test]

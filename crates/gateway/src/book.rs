@@ -18,8 +18,8 @@ pub(crate) enum Change {
     Users(Vec<User>),
     /// Contacts that changed, ended ones among them.
     Contacts(Vec<store::Contact>),
-    /// All domains that components serve as they are now.
-    Components(Vec<store::Component>),
+    /// Who serves internal addresses as it is now.
+    Serving(Box<store::Serving>),
     /// Everything up to these revisions was sent.
     UpTo(Revisions),
 }
@@ -133,8 +133,8 @@ impl Book {
     }
 }
 
-/// Loads the book and the domains of components; with them comes the revision to follow from.
-pub(crate) async fn load(store: &Store) -> Result<(Book, Vec<store::Component>, Revisions), StoreError> {
+/// Loads the book and who serves internal addresses; with them comes the revision to follow from.
+pub(crate) async fn load(store: &Store) -> Result<(Book, store::Serving, Revisions), StoreError> {
     let seen = *store.topics().borrow();
     let mut book = Book::default();
     book.take_users(store.users().await?);
@@ -144,7 +144,7 @@ pub(crate) async fn load(store: &Store) -> Result<(Book, Vec<store::Component>, 
     for invitation in store.invitations(None).await? {
         book.invite(invitation.internal, invitation.partner);
     }
-    Ok((book, store.components().await?, seen))
+    Ok((book, store.serving().await?, seen))
 }
 
 /// Sends what changes after `seen` until the gateway or the store is gone.
@@ -179,8 +179,11 @@ async fn next(
     if now.users != seen.users && changes.send(Change::Users(store.users().await?)).await.is_err() {
         return Ok(false);
     }
-    if now.edge != seen.edge && changes.send(Change::Components(store.components().await?)).await.is_err() {
-        return Ok(false);
+    if now.edge != seen.edge {
+        let serving = Change::Serving(Box::new(store.serving().await?));
+        if changes.send(serving).await.is_err() {
+            return Ok(false);
+        }
     }
     if now.contacts != seen.contacts {
         let rows = store.contacts_since(seen.contacts).await?;

@@ -11,6 +11,7 @@ mod book;
 mod component;
 mod counters;
 mod running;
+mod serving;
 mod shard;
 mod sip;
 

@@ -205,7 +205,7 @@ pub async fn start(
     if config.sip_udp.is_empty() && config.sip_tcp.is_empty() {
         return Err(GatewayError::NoListener);
     }
-    let (book, served, seen) = book::load(&store).await?;
+    let (book, serving, seen) = book::load(&store).await?;
     let bound = bind(&config).await?;
     let counters = Arc::new(Counters::default());
     let (stop, stopped) = watch::channel(false);
@@ -226,7 +226,8 @@ pub async fn start(
         store: store.clone(),
         stored,
         port: link.link.port(LINK_WINDOW),
-        components: (link.link.port(COMPONENTS_WINDOW), served),
+        components: link.link.port(COMPONENTS_WINDOW),
+        serving,
         counters: Arc::clone(&counters),
         contacts: config.contacts.into(),
         applied,

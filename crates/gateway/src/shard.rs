@@ -49,6 +49,7 @@ use crate::{
     book::{Book, Change},
     component::Told,
     counters::Counters,
+    serving::Serving,
     sip::{
         Arrival, PONG,
         flows::{Flows, Written},
@@ -111,8 +112,10 @@ pub(crate) struct Parts {
     pub(crate) store: Store,
     pub(crate) stored: mpsc::Sender<Stored>,
     pub(crate) port: Port,
-    /// That of components, and the domains that they serve.
-    pub(crate) components: (Port, Vec<store::Component>),
+    /// That of components.
+    pub(crate) components: Port,
+    /// Who serves internal addresses.
+    pub(crate) serving: store::Serving,
     pub(crate) counters: Arc<Counters>,
     pub(crate) contacts: Arc<[String]>,
     /// Up to where the store's changes have been taken.
@@ -138,6 +141,7 @@ pub(crate) struct Shard {
     port: Port,
     outward: outward::Outward,
     components: components::Components,
+    serving: Serving,
     deliveries: delivery::Deliveries,
     memory: memory::Memory,
     counters: Arc<Counters>,
@@ -178,7 +182,8 @@ impl Shard {
             writes: 0,
             port: parts.port,
             outward: outward::Outward::default(),
-            components: components::Components::new(parts.components.0, parts.components.1),
+            components: components::Components::new(parts.components, parts.serving.components.clone()),
+            serving: Serving::new(parts.serving),
             deliveries: delivery::Deliveries::default(),
             memory: memory::Memory::default(),
             counters: parts.counters,
@@ -386,7 +391,10 @@ impl Shard {
                     }
                 }
             }
-            Change::Components(components) => self.components.take(components),
+            Change::Serving(mut serving) => {
+                self.components.take(std::mem::take(&mut serving.components));
+                self.serving = Serving::new(*serving);
+            }
             Change::UpTo(revisions) => {
                 self.applied.send_replace(revisions);
             }

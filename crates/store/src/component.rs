@@ -21,15 +21,19 @@ pub struct Component {
 impl Store {
     /// The domains that components serve, with their secrets: for the gateway, not for people.
     pub async fn components(&self) -> Result<Vec<Component>, StoreError> {
-        let mut tx = self.core.readers.begin().await?;
-        let domains = domain::load_all(&mut tx).await?;
-        let mut components = Vec::new();
-        for served in domains.into_iter().filter(|domain| domain.backends.contains(&Backend::Component)) {
-            let secret = secret(&mut tx, &served).await?;
-            components.push(Component { domain: served.name, secret });
-        }
-        Ok(components)
+        load_all(&mut *self.core.readers.begin().await?).await
     }
+}
+
+/// The domains that components serve, by name.
+pub(crate) async fn load_all(connection: &mut SqliteConnection) -> Result<Vec<Component>, StoreError> {
+    let domains = domain::load_all(connection).await?;
+    let mut components = Vec::new();
+    for served in domains.into_iter().filter(|domain| domain.backends.contains(&Backend::Component)) {
+        let secret = secret(connection, &served).await?;
+        components.push(Component { domain: served.name, secret });
+    }
+    Ok(components)
 }
 
 async fn secret(

@@ -1,9 +1,9 @@
 //! Internal domains and the backends that serve them.
 
-use std::str::FromStr;
+use std::{fmt, str::FromStr};
 
 use lexicon::{Domain, RowId, Timestamp};
-use policy::settings::Passphrase;
+use policy::{TrunkName, settings::Passphrase};
 use serde_json::{Value, json};
 use sqlx::{Row as _, SqliteConnection, sqlite::SqliteRow};
 
@@ -13,35 +13,59 @@ use crate::{
     partner,
 };
 
-/// What serves an internal domain.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+/// What serves an internal domain, or one of its addresses.
+#[derive(Clone, Debug, Eq, Hash, PartialEq)]
 pub enum Backend {
     /// A program that connects to us (XEP-0114): every address of the domain may exist.
     Component,
     /// The built-in SIP registrar: users are accounts.
     Registrar,
+    /// A SIP deployment behind the trunk of this name: every address of the domain may exist.
+    Trunk(TrunkName),
+    /// An XMPP server of our own side ([`policy::InnerServer`]): every address of the domain may exist.
+    Xmpp,
 }
 
 impl Backend {
-    /// The word used in the API and on the command line.
-    pub fn as_str(self) -> &'static str {
+    /// The trunk's name, if it is one.
+    pub fn trunk(&self) -> Option<&TrunkName> {
         match self {
-            Self::Component => "component",
-            Self::Registrar => "registrar",
+            Self::Trunk(name) => Some(name),
+            _ => None,
+        }
+    }
+}
+
+/// The word used in the API and on the command line.
+impl fmt::Display for Backend {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Component => f.pad("component"),
+            Self::Registrar => f.pad("registrar"),
+            Self::Trunk(name) => write!(f, "trunk:{name}"),
+            Self::Xmpp => f.pad("xmpp"),
         }
     }
 }
 
 /// A text is not a backend.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
-#[error("allowed are component and registrar")]
+#[error("allowed are component, registrar, xmpp, and trunk:NAME")]
 pub struct BackendError;
 
 impl FromStr for Backend {
     type Err = BackendError;
 
     fn from_str(text: &str) -> Result<Self, BackendError> {
-        [Self::Component, Self::Registrar].into_iter().find(|backend| backend.as_str() == text).ok_or(BackendError)
+        match text {
+            "component" => Ok(Self::Component),
+            "registrar" => Ok(Self::Registrar),
+            "xmpp" => Ok(Self::Xmpp),
+            other => {
+                let name = other.strip_prefix("trunk:").and_then(|name| name.parse().ok());
+                name.map(Self::Trunk).ok_or(BackendError)
+            }
+        }
     }
 }
 
@@ -204,7 +228,7 @@ impl Store {
     }
 }
 
-async fn existing(connection: &mut SqliteConnection, name: &Domain) -> Result<InternalDomain, StoreError> {
+pub(crate) async fn existing(connection: &mut SqliteConnection, name: &Domain) -> Result<InternalDomain, StoreError> {
     let domain = load_all(connection).await?.into_iter().find(|domain| domain.name == *name);
     domain.ok_or_else(|| StoreError::NotFound { what: format!("internal domain {name}") })
 }
@@ -250,7 +274,7 @@ pub(crate) async fn exists(connection: &mut SqliteConnection, name: &Domain) -> 
 }
 
 fn backends_json(backends: &[Backend]) -> Value {
-    backends.iter().map(|backend| backend.as_str()).collect()
+    backends.iter().map(ToString::to_string).collect()
 }
 
 fn audit_form(domain: &InternalDomain) -> Value {

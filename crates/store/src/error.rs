@@ -3,6 +3,9 @@
 use std::{io, path::PathBuf};
 
 use lexicon::Domain;
+use policy::TrunkName;
+
+use crate::Backend;
 
 /// Who holds a domain that was asked for.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -95,6 +98,14 @@ pub enum StoreError {
         /// Number of the last migration that this version has.
         known: i64,
     },
+    /// A domain has no such backend.
+    #[error("{domain} is not served by {backend}: add that backend to the domain first")]
+    NoBackend {
+        /// The internal domain.
+        domain: Domain,
+        /// What was asked for.
+        backend: Backend,
+    },
     /// A component needs a secret.
     #[error("{domain} has no secret for its component yet: give one")]
     NoSecret {
@@ -106,6 +117,14 @@ pub enum StoreError {
     NotADatabase {
         /// The file.
         path: PathBuf,
+    },
+    /// A trunk still serves a domain.
+    #[error("the trunk {trunk} still serves {domain}: change the backends of the domain first")]
+    TrunkInUse {
+        /// The trunk.
+        trunk: TrunkName,
+        /// A domain that names it.
+        domain: Domain,
     },
     /// There is no such row.
     #[error("there is no {what}")]
@@ -165,12 +184,14 @@ impl StoreError {
             | Self::DomainInUse { .. }
             | Self::DomainTaken { .. }
             | Self::Exists { .. }
+            | Self::NoBackend { .. }
             | Self::NoSecret { .. }
             | Self::NotAPartner { .. }
             | Self::NotAUser { .. }
             | Self::NotFound { .. }
             | Self::NotInternal { .. }
-            | Self::NotRegistrar { .. } => Fault::Caller,
+            | Self::NotRegistrar { .. }
+            | Self::TrunkInUse { .. } => Fault::Caller,
             Self::Closed
             | Self::Damaged { .. }
             | Self::Database(_)

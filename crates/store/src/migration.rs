@@ -14,6 +14,7 @@ const MIGRATIONS: &[Migration] = &[
     Migration { number: 1, name: "start", sql: include_str!("migrations/0001_start.sql") },
     Migration { number: 2, name: "reports", sql: include_str!("migrations/0002_reports.sql") },
     Migration { number: 3, name: "components", sql: include_str!("migrations/0003_components.sql") },
+    Migration { number: 4, name: "trunks", sql: include_str!("migrations/0004_trunks.sql") },
 ];
 
 /// Number of the last migration of this version.

@@ -77,11 +77,6 @@ impl Components {
         made
     }
 
-    /// Whether a component serves `domain`, connected or not.
-    pub(super) fn serves(&self, domain: &Domain) -> bool {
-        self.served.contains_key(domain)
-    }
-
     /// Whether the contact of this pair is being changed by what was sent here: the partner's user is told by that.
     pub(super) fn is_changing(&self, pair: &Pair) -> bool {
         self.behind.contains_key(pair)

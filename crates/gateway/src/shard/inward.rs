@@ -12,7 +12,7 @@ use link::{Envelope, Receipt, Settled};
 use policy::contact::{
     Answer, DropReason, Inbound, IqKind, Judged, MessageKind, PresenceKind, StanzaKind as Kind, judge_inbound,
 };
-use store::InvitationOutcome;
+use store::{Backend, InvitationOutcome};
 use xmpp::{
     stanza::{Condition, StanzaError, StanzaKind, StanzaRef},
     xml::ElementRef,
@@ -40,7 +40,7 @@ impl Shard {
             }
             return receipts.settle_all(&Settled::Refused(Box::new(Condition::RemoteServerTimeout.into())));
         }
-        if self.components.serves(&pair.local) {
+        if self.serving.has_xmpp(&pair.local) {
             return self.envelope_for_component(Envelope { pair, batch, deadline, receipts });
         }
         for (element, receipt) in batch.elements().zip(receipts) {
@@ -71,7 +71,15 @@ impl Shard {
         Some((kind, Arrived { stanza, from, to, receipt, deadline }))
     }
 
-    fn stanza(&mut self, kind: Kind, arrived: Arrived<'_>) {
+    /// Whether stanzas for an internal address may find somebody: only the registrar knows all its users.
+    pub(super) fn may_exist(&self, user: &BareJid) -> bool {
+        match self.serving.backend_of(user) {
+            Some(Backend::Component | Backend::Trunk(_) | Backend::Xmpp) => true,
+            Some(Backend::Registrar) | None => self.book.exists(user),
+        }
+    }
+
+    pub(super) fn stanza(&mut self, kind: Kind, arrived: Arrived<'_>) {
         let judged = self.judge(kind, &arrived);
         tracing::debug!(from = %arrived.from, to = %arrived.to, ?kind, ?judged, "a stanza of a partner");
         match judged {
@@ -88,7 +96,7 @@ impl Shard {
         let Some(edge) = self.snapshot() else { return Judged::Drop(DropReason::NotAPartner) };
         let partner = edge.partner_of(arrived.from.domain()).map(AsRef::as_ref);
         let user = arrived.to.bare();
-        let of_component = self.components.serves(user.domain());
+        let of_component = self.serving.speaks_xmpp(user);
         if user.local().is_none() && (!of_component || matches!(kind, Kind::Iq(_))) {
             // The contact rules are for users; of a sender to the domain itself only the partner is judged. A component
             // may use its domain like the address of a user, but is asked what it is like any domain.
@@ -99,7 +107,7 @@ impl Shard {
             partner,
             contact: self.book.contact(user, arrived.from.bare()),
             has_access: partner.is_some_and(|partner| self.access.judge(user, partner).is_allowed()),
-            exists: of_component || self.book.exists(user),
+            exists: self.may_exist(user),
         };
         judge_inbound(kind, case)
     }

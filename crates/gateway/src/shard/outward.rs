@@ -110,10 +110,10 @@ impl Shard {
 
     /// Between two internal users; the recipient's endpoints or component answer.
     fn message_inside(&mut self, incoming: Incoming, from: &BareJid, to: &Jid, text: &Text) {
-        if self.components.serves(to.domain()) {
+        if self.serving.speaks_xmpp(to.bare()) {
             return self.letter_to_component(incoming, from, to, text);
         }
-        if !self.book.exists(to.bare()) {
+        if !self.may_exist(to.bare()) {
             return self.refuse_message(&incoming, Answer::new(Status::NOT_FOUND), &[]);
         }
         self.deliver(Sender::User(Box::new(incoming)), from, to, text, None);

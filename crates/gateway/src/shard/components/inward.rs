@@ -54,7 +54,7 @@ enum Passage {
 }
 
 impl Shard {
-    /// Takes the stanzas of an envelope for a domain that a component serves.
+    /// Takes the stanzas of an envelope for a domain of which something that speaks stanzas serves some addresses.
     pub(in crate::shard) fn envelope_for_component(&mut self, envelope: Envelope) {
         let Envelope { pair, batch, deadline, receipts } = envelope;
         let mut run = Run { end: 0, waits: Vec::new() };
@@ -72,7 +72,13 @@ impl Shard {
                 hand_over(self, &mut run, index);
             }
             let passage = match self.arrived(&pair, element, receipt, deadline) {
-                Some((kind, arrived)) => self.pass_to_component(kind, arrived),
+                Some((kind, arrived)) if self.serving.speaks_xmpp(arrived.to.bare()) => {
+                    self.pass_to_component(kind, arrived)
+                }
+                Some((kind, arrived)) => {
+                    self.stanza(kind, arrived);
+                    Passage::No
+                }
                 None => Passage::No,
             };
             match passage {

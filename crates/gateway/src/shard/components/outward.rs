@@ -175,7 +175,7 @@ impl Shard {
     fn component_inside(&mut self, stanza: Addressed) {
         let Addressed { outgoing, from, to, kind: _ } = stanza;
         let batch = outgoing.batch.clone();
-        if self.components.serves(to.domain()) {
+        if self.serving.speaks_xmpp(to.bare()) {
             return self.hand_over_inside(&from, &to, batch, Waits::Component(Box::new(outgoing)));
         }
         let Some(stanza) = StanzaRef::of(batch.element(0)) else {
@@ -184,7 +184,7 @@ impl Shard {
         if stanza.kind() == xmpp::stanza::StanzaKind::Presence {
             return outgoing.dropped("presence_not_carried", &self.counters);
         }
-        if stanza.kind() == xmpp::stanza::StanzaKind::Iq || !self.book.exists(to.bare()) {
+        if stanza.kind() == xmpp::stanza::StanzaKind::Iq || !self.may_exist(to.bare()) {
             return outgoing.refused(&Condition::ServiceUnavailable.into(), &self.counters);
         }
         match message::read(&stanza) {

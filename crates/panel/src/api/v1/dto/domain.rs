@@ -72,7 +72,7 @@ impl From<&store::InternalDomain> for Domain {
             id: domain.id.to_string(),
             name: domain.name.as_ascii().to_owned(),
             display_name: domain.name.as_unicode().to_owned(),
-            backends: domain.backends.iter().map(|backend| backend.as_str().to_owned()).collect(),
+            backends: domain.backends.iter().map(ToString::to_string).collect(),
             connected: None,
             revision: domain.revision,
             created_at: domain.created_at.to_string(),

@@ -1,0 +1,106 @@
+//! Who serves which internal address: domains with their backends, trunks, inner servers, and assignments of addresses.
+
+use lexicon::{BareJid, Domain};
+use policy::{InnerServer, Trunk};
+use sqlx::{Row as _, SqliteConnection};
+
+use crate::{
+    Actor, Backend, Component, InternalDomain, Store, StoreError, component, domain,
+    head::{Change, Topic},
+    inner_server, trunk,
+};
+
+/// One revision of all that says who serves internal addresses: for the gateway, not for people.
+#[derive(Clone, Debug, Default)]
+pub struct Serving {
+    /// The internal domains, by name.
+    pub domains: Vec<InternalDomain>,
+    /// Those that a component may serve, with its secret.
+    pub components: Vec<Component>,
+    /// The trunks, by name.
+    pub trunks: Vec<Trunk>,
+    /// The XMPP servers behind internal domains.
+    pub inner_servers: Vec<(Domain, InnerServer)>,
+    /// Addresses that another than the first backend of their domain serves.
+    pub assigned: Vec<(BareJid, Backend)>,
+}
+
+impl Store {
+    /// Who serves internal addresses, read in one transaction.
+    pub async fn serving(&self) -> Result<Serving, StoreError> {
+        let mut tx = self.core.readers.begin().await?;
+        Ok(Serving {
+            domains: domain::load_all(&mut tx).await?,
+            components: component::load_all(&mut tx).await?,
+            trunks: trunk::load_all(&mut tx).await?.into_iter().map(|stored| stored.trunk).collect(),
+            inner_servers: inner_server::load_all(&mut tx).await?,
+            assigned: load_assigned(&mut tx).await?,
+        })
+    }
+
+    /// Which backend an address was assigned to; none: the first of its domain serves it.
+    pub async fn user_backend(&self, address: &BareJid) -> Result<Option<Backend>, StoreError> {
+        find_assigned(&mut *self.core.readers.acquire().await?, address).await
+    }
+
+    /// Assigns an internal address to one of its domain's backends; none: to the first again.
+    ///
+    /// # Errors
+    /// [`StoreError::NotFound`] if the domain is not internal; [`StoreError::NoBackend`] if it has no such backend.
+    pub async fn assign_backend(
+        &self,
+        actor: &Actor,
+        address: &BareJid,
+        backend: Option<&Backend>,
+    ) -> Result<(), StoreError> {
+        let mut change = Change::begin(&self.core).await?;
+        let domain = domain::existing(change.connection(), address.domain()).await?;
+        if let Some(backend) = backend.filter(|backend| !domain.backends.contains(backend)) {
+            return Err(StoreError::NoBackend { domain: domain.name, backend: backend.clone() });
+        }
+        let before = find_assigned(change.connection(), address).await?;
+        if before.as_ref() == backend {
+            return Ok(());
+        }
+        let text = address.to_string();
+        match backend {
+            Some(backend) => {
+                let insert = "INSERT INTO user_backend (address, domain, backend) VALUES ($1, $2, $3) \
+                     ON CONFLICT (address) DO UPDATE SET backend = excluded.backend";
+                let insert = sqlx::query(insert).bind(&text).bind(domain.name.as_ascii()).bind(backend.to_string());
+                insert.execute(change.connection()).await?;
+            }
+            None => {
+                let delete = sqlx::query("DELETE FROM user_backend WHERE address = $1").bind(&text);
+                delete.execute(change.connection()).await?;
+            }
+        }
+        change.touch(Topic::Edge);
+        let form =
+            |backend: Option<&Backend>| backend.map(|backend| serde_json::json!({ "backend": backend.to_string() }));
+        change.audit(actor, "user.backend_changed", &text, form(before.as_ref()), form(backend)).await?;
+        change.commit().await?;
+        Ok(())
+    }
+}
+
+async fn find_assigned(connection: &mut SqliteConnection, address: &BareJid) -> Result<Option<Backend>, StoreError> {
+    let row = sqlx::query("SELECT backend FROM user_backend WHERE address = $1")
+        .bind(address.to_string())
+        .fetch_optional(connection)
+        .await?;
+    let Some(row) = row else { return Ok(None) };
+    let parsed = row.try_get::<&str, _>(0)?.parse();
+    parsed.map(Some).map_err(|error| StoreError::damaged(format!("the backend of {address}"), error))
+}
+
+async fn load_assigned(connection: &mut SqliteConnection) -> Result<Vec<(BareJid, Backend)>, StoreError> {
+    let rows = sqlx::query("SELECT address, backend FROM user_backend ORDER BY address").fetch_all(connection).await?;
+    let read = |row: &sqlx::sqlite::SqliteRow| {
+        let address: &str = row.try_get(0)?;
+        let bad = |reason: &dyn ToString| StoreError::damaged(format!("the backend of {address}"), reason.to_string());
+        let backend = row.try_get::<&str, _>(1)?.parse().map_err(|error| bad(&error))?;
+        Ok((BareJid::parse(address).map_err(|error| bad(&error))?, backend))
+    };
+    rows.iter().map(read).collect()
+}

@@ -38,13 +38,15 @@ pub(super) fn to_localpart(name: &str) -> Result<String, UriError> {
     if name.chars().any(char::is_control) {
         return Err(UriError::Control);
     }
+    // What PRECIS will make of it (RFC 8265 §3.3.2), so that nothing becomes an escape sequence, or needs one, afterwards.
+    let name: String = name.chars().map(narrow).collect();
     if name.starts_with(' ') || name.ends_with(' ') {
         return Err(UriError::Space);
     }
     let mut local = String::with_capacity(name.len() + 8);
     for (at, character) in name.char_indices() {
         match ESCAPES.iter().find(|(escaped, _)| *escaped == character) {
-            Some(('\\', _)) if escape_at(&name[at..]).is_none() => local.push('\\'),
+            Some(('\\', _)) if !would_be_escape(&name[at..]) => local.push('\\'),
             Some((_, code)) => {
                 local.push('\\');
                 local.push_str(code);
@@ -80,6 +82,21 @@ pub(super) fn from_localpart(local: &str) -> Result<Cow<'_, str>, UriError> {
 fn escape_at(text: &str) -> Option<char> {
     let rest = text.strip_prefix('\\')?;
     ESCAPES.iter().find(|(_, code)| rest.starts_with(code)).map(|(character, _)| *character)
+}
+
+/// Whether `text` begins with an escape sequence, or with what is one in lower case.
+fn would_be_escape(text: &str) -> bool {
+    let code = text.strip_prefix('\\').and_then(|rest| rest.get(..2));
+    code.is_some_and(|code| ESCAPES.iter().any(|(_, escaped)| escaped.eq_ignore_ascii_case(code)))
+}
+
+/// A full-width form of ASCII as ASCII.
+fn narrow(character: char) -> char {
+    match u32::from(character) {
+        0x3000 => ' ',
+        wide @ 0xff01..=0xff5e => char::from_u32(wide - 0xfee0).unwrap_or(character),
+        _ => character,
+    }
 }
 
 /// The user part of a SIP URI for a plain name.

@@ -158,6 +158,20 @@ fn a_resource_is_percent_encoded_inside_gr() {
     }
 }
 
+/// Localparts are folded in case and width after they were escaped (RFC 8265 §3.3.2).
+#[test]
+fn no_name_becomes_an_escape_sequence_by_folding() {
+    for (name, local, shown) in [
+        ("a\\2Fb", "a\\5c2fb", "a\\2fb"),
+        ("a\u{ff3c}2fb", "a\\5c2fb", "a\\2fb"),
+        ("a\\\u{ff12}fb", "a\\5c2fb", "a\\2fb"),
+        ("a\u{ff0f}b", "a\\2fb", "a/b"),
+    ] {
+        let address = of_name(name, Domain::parse("a.example").unwrap()).unwrap();
+        assert_eq!((address.local(), display_name(&address).as_str()), (Some(local), shown), "{name}");
+    }
+}
+
 #[test]
 fn people_see_the_unescaped_name() {
     assert_eq!(display_name(&bare("o\\27malley@a.example")), "o'malley");

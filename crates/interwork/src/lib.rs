@@ -1,8 +1,10 @@
 //! XMPP ↔ SIP mapping.
 //!
-//! Addresses, errors and messages of one protocol as those of the other: RFC 7247, RFC 7572 and RFC 3428 with the
-//! decisions of this product. Pure: what it needs to know about endpoints and settings comes in as arguments.
+//! Addresses, errors, messages and message sessions of one protocol as those of the other: RFC 7247, RFC 7572, RFC 7573 and
+//! RFC 3428 with the decisions of this product. Pure: what it needs to know about endpoints and settings comes in as
+//! arguments.
 
+mod body;
 pub mod error;
 pub mod message;
 pub mod uri;

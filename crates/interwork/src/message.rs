@@ -8,8 +8,8 @@
 //! * The sender's resource is not put into From: it is no GRUU of ours.
 //! * A text beyond 1300 bytes is split into numbered parts before it is refused.
 //!
-//! Typing notifications, receipts, `text/html` and `message/cpim` are left out: the first two have their own rules, the
-//! others are answered with the type that we take.
+//! Typing notifications, receipts and `message/cpim` are left out: the first two have their own rules, the last is answered
+//! with the types that we take.
 
 mod read;
 mod sip_side;
@@ -22,7 +22,9 @@ mod tests;
 pub use read::{CORRECTION, Reading, Silence, Text, read};
 pub use sip_side::{BODY_BYTES_MAX, Ids, PAGE_BYTES_MAX, Path, Target, doubt_notice, failure_notice, requests};
 pub use split::{PARTS_MAX, split};
-pub use xmpp_side::{ACCEPT, Addresses, BodyError, stanza, text_of};
+pub use xmpp_side::{Addresses, stanza, text_of};
+
+pub use crate::body::{ACCEPT, BodyError};
 
 /// What a partner's user is told once who sends encrypted messages to a SIP endpoint.
 pub const ENCRYPTED_HINT: &str =

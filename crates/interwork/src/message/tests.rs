@@ -48,19 +48,22 @@ fn a_sip_message_becomes_a_stanza() {
 }
 
 #[test]
-fn only_utf_8_text_is_taken() {
+fn a_body_with_a_text_form_is_taken() {
     for (content_type, body, result) in [
         (Some("text/plain"), &b"a"[..], Ok("a")),
         (Some("Text/Plain;charset=UTF-8"), b"a", Ok("a")),
         (Some("text/plain; charset=\"utf-8\""), b"a\r\nb\rc\n", Ok("a\nb\nc\n")),
         (Some("text/plain;charset=us-ascii;msgr=WAA"), b"a", Ok("a")),
-        (Some("text/plain;charset=ISO-8859-1"), b"a", Err(BodyError::Charset)),
-        (Some("text/html"), b"a", Err(BodyError::ContentType)),
+        (Some("text/plain;charset=UTF-8;msgr=WAAtAE0ATQBTAA0ACgA="), b"a", Ok("a")),
+        (Some("text/plain;charset=koi8-r"), b"a", Err(BodyError::Charset)),
+        (Some("text/html"), b"<p>a</p>", Ok("a")),
+        (Some("multipart/alternative;boundary=b"), b"--b\r\n\r\na\r\n--b--\r\n", Ok("a")),
+        (Some("text/rtf"), b"{\\rtf1 a}", Err(BodyError::ContentType)),
         (Some("application/im-iscomposing+xml"), b"a", Err(BodyError::ContentType)),
         (Some("message/cpim"), b"a", Err(BodyError::ContentType)),
         (None, b"a", Err(BodyError::ContentType)),
         (Some("plain"), b"a", Err(BodyError::Malformed)),
-        (Some("text/plain"), b"\xff", Err(BodyError::NotUtf8)),
+        (Some("text/plain"), b"\xff", Err(BodyError::Undecodable)),
         (Some("text/plain"), b"", Err(BodyError::Empty)),
     ] {
         let found = text_of(&message(content_type, body)).map(|text| text.body);
@@ -74,14 +77,14 @@ fn only_utf_8_text_is_taken() {
 #[test]
 fn an_unsupported_body_is_answered_with_what_we_take() {
     for (error, field) in [
-        (BodyError::Charset, ("Accept", "text/plain")),
-        (BodyError::ContentType, ("Accept", "text/plain")),
+        (BodyError::Charset, ("Accept", "text/plain, text/html, multipart/alternative")),
+        (BodyError::ContentType, ("Accept", "text/plain, text/html, multipart/alternative")),
         (BodyError::ContentEncoding, ("Accept-Encoding", "identity")),
     ] {
         assert_eq!(error.answer().status, Status::UNSUPPORTED_MEDIA_TYPE);
         assert_eq!(error.fields(), [field]);
     }
-    assert_eq!(BodyError::NotUtf8.answer().status, Status::BAD_REQUEST);
+    assert_eq!(BodyError::Undecodable.answer().status, Status::BAD_REQUEST);
 }
 
 fn sent(text: &Text, path: Path) -> Result<Vec<Request>, StanzaError> {

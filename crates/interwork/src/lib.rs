@@ -7,4 +7,5 @@
 mod body;
 pub mod error;
 pub mod message;
+pub mod typing;
 pub mod uri;

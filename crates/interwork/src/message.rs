@@ -8,7 +8,7 @@
 //! * The sender's resource is not put into From: it is no GRUU of ours.
 //! * A text beyond 1300 bytes is split into numbered parts before it is refused.
 //!
-//! Typing notifications, receipts and `message/cpim` are left out: the first two have their own rules, the last is answered
+//! Typing notifications are in [`typing`](crate::typing). Receipts and `message/cpim` are left out: the latter is answered
 //! with the types that we take.
 
 mod read;

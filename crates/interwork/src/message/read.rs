@@ -8,6 +8,8 @@ use xmpp::{
     xml::ElementRef,
 };
 
+use crate::typing::CHAT_STATES;
+
 /// In front of the text of a corrected message (XEP-0308).
 pub const CORRECTION: &str = "Correction: ";
 
@@ -43,7 +45,7 @@ pub struct Text {
 /// Why a message is dropped without an answer.
 #[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
 pub enum Silence {
-    /// A chat state alone (XEP-0085).
+    /// A chat state alone (XEP-0085): [`ChatState::of`](crate::typing::ChatState::of) says which.
     ChatState,
     /// Encrypted, without a text for those who cannot decrypt: the sender should be told once.
     Encrypted,
@@ -75,7 +77,6 @@ impl Silence {
     }
 }
 
-const CHAT_STATES: &str = "http://jabber.org/protocol/chatstates";
 const CONFERENCE: &str = "jabber:x:conference";
 const CORRECT: &str = "urn:xmpp:message-correct:0";
 const JINGLE_MESSAGE: &str = "urn:xmpp:jingle-message:0";

@@ -1,4 +1,4 @@
-//! The plain text in the body of a MESSAGE (RFC 3428 §4, RFC 7572 §7, RFC 2046).
+//! The plain text in the body of a MESSAGE (RFC 7572 §7, RFC 2046).
 //!
 //! `text/plain` is taken as it is, `text/html` reduced to the text that a reader sees, and of `multipart/alternative` the
 //! part that comes nearest to plain text. RFC 7572 §7 would map HTML to XHTML-IM, which no client need show; text is what

@@ -7,5 +7,6 @@
 mod body;
 pub mod error;
 pub mod message;
+pub mod sdp;
 pub mod typing;
 pub mod uri;

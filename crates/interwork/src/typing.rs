@@ -32,7 +32,7 @@ pub const REFRESH_DEFAULT: Duration = Duration::from_secs(120);
 /// Longest time that an endpoint may count as typing without telling again.
 pub const REFRESH_MAX: Duration = Duration::from_secs(600);
 
-/// A chat state (XEP-0085 §4).
+/// A chat state (XEP-0085 §2).
 #[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
 pub enum ChatState {
     /// Attends to the conversation.
@@ -148,7 +148,7 @@ pub fn read(content_type: &str, body: &[u8]) -> Option<Result<Activity, Malforme
     }
 }
 
-/// A message stanza of a conversation with chat states: alone, or beside a text (XEP-0085 §5.1, §5.3). `thread` is that of
+/// A message stanza of a conversation with chat states: alone, or beside a text (XEP-0085 §5.1, §5.6). `thread` is that of
 /// the conversation.
 pub fn stanza(addresses: Addresses<'_>, text: Option<&Text>, state: ChatState, thread: Option<&str>) -> Batch {
     let (from, to) = (addresses.from.to_string(), addresses.to.to_string());

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use super::{BodyError, Media};
 
-/// `body` in the charset of `media`; without one it is UTF-8, of which US-ASCII is a part (RFC 3428 §4).
+/// `body` in the charset of `media`; without one it is UTF-8, of which US-ASCII is a part (RFC 3261 §7.4.1).
 pub(super) fn decode<'a>(media: &Media<'_>, body: &'a [u8]) -> Result<Cow<'a, str>, BodyError> {
     let charset = media.param("charset").unwrap_or(Cow::Borrowed("utf-8")).to_ascii_lowercase();
     match charset.as_str() {

@@ -124,7 +124,7 @@ fn a_state_is_written_alone_or_beside_a_text() {
         let alone = StanzaRef::of(batch.element(0)).unwrap();
         assert_eq!(ChatState::of(&alone), Some(state));
         assert_eq!((alone.stanza_type(), alone.thread().as_deref()), (Some("chat"), Some("F6989A8C")));
-        assert_eq!(alone.element().children().count(), 2, "XEP-0085 \u{a7}5.3: nothing but the state and the thread");
+        assert_eq!(alone.element().children().count(), 2, "XEP-0085 \u{a7}5.6: nothing but the state and the thread");
     }
     let text = Text { body: "a < b".into(), language: Some("en".into()), ..Text::default() };
     let batch = stanza(addresses, Some(&text), ChatState::Active, None);

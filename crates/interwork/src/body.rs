@@ -17,8 +17,7 @@ mod tests;
 
 use sip::Status;
 
-pub(crate) use media::Media;
-use media::base64;
+pub(crate) use media::{Media, base64, pieces};
 
 /// Value of Accept: the types of a body that has a text.
 pub const ACCEPT: &str = "text/plain, text/html, multipart/alternative";

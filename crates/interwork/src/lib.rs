@@ -5,7 +5,9 @@
 //! arguments.
 
 mod body;
+pub mod diagnostics;
 pub mod error;
+pub mod first_text;
 pub mod message;
 pub mod sdp;
 pub mod typing;

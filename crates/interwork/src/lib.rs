@@ -10,5 +10,6 @@ pub mod error;
 pub mod first_text;
 pub mod message;
 pub mod sdp;
+pub mod session;
 pub mod typing;
 pub mod uri;

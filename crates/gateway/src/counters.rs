@@ -88,16 +88,19 @@ impl Counters {
     }
 }
 
-fn words(counted: transaction::Counters) -> [(&'static str, u64); 10] {
+fn words(counted: transaction::Counters) -> [(&'static str, u64); 13] {
     [
         ("acks_stray", counted.acks_stray),
         ("answers_dropped", counted.answers_dropped),
         ("answered_evicted", counted.answered_evicted),
+        ("refusals_unacknowledged", counted.refusals_unacknowledged),
         ("requests_expired", counted.requests_expired),
+        ("requests_merged", counted.requests_merged),
         ("requests_refused", counted.requests_refused),
         ("requests_repeated", counted.requests_repeated),
         ("requests_unusable", counted.requests_unusable),
         ("responses_absorbed", counted.responses_absorbed),
+        ("responses_misplaced", counted.responses_misplaced),
         ("responses_stray", counted.responses_stray),
         ("retransmissions", counted.retransmissions),
     ]

@@ -272,6 +272,12 @@ impl Shard {
                     Output::Transmit { flow, bytes } => self.write(flow, bytes),
                     Output::Request { id, flow, request } => self.request(id, flow, request),
                     Output::Answer { ticket, answer } => self.answered(ticket, answer),
+                    // No INVITE is sent, and each that comes is refused at once.
+                    Output::Provisional { .. }
+                    | Output::Again { .. }
+                    | Output::Cancelled(_)
+                    | Output::Acknowledged { .. }
+                    | Output::Abandoned { .. } => {}
                 }
             }
         }

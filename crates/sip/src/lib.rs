@@ -6,7 +6,9 @@
 //!
 //! What answers a request means is decided above: this crate knows no partner, no contact and no policy.
 
+pub mod dialog;
 pub mod digest;
+pub mod invite;
 pub mod message;
 pub mod registrar;
 pub mod token;

@@ -21,7 +21,7 @@ mod uri;
 mod via;
 
 pub use address::{Contacts, NameAddr};
-pub use field::{CSeq, FieldError, MediaType, warning};
+pub use field::{CSeq, FieldError, MediaType, Refresher, warning};
 pub use framing::{Frame, StreamFramer, datagram};
 pub use headers::{HeaderError, Headers};
 pub use method::Method;
@@ -132,6 +132,15 @@ impl Response {
             headers.tag_to(tag);
         }
         Self { status, headers, phrase: None, body: Bytes::new() }
+    }
+
+    /// A refusal made of a response without a tag.
+    pub(crate) fn into_refusal(mut self, status: Status, tag: &str) -> Self {
+        self.headers.remove(Name::Timestamp);
+        if self.headers.to().is_ok_and(|to| to.tag().is_none()) {
+            self.headers.tag_to(tag);
+        }
+        Self { status, phrase: None, ..self }
     }
 
     /// The same with another reason phrase. Controls in it become spaces.

@@ -5,7 +5,10 @@
 //! opened here. The rules of RFC 4320 for requests other than INVITE hold: no provisional answer before 3.5 s and then
 //! 100 alone, never 408, late answers dropped. A MESSAGE waits while another to the same URI is in flight (RFC 3428 §8).
 //!
-//! An INVITE can be refused: its final answer is repeated until the ACK comes. Client INVITE transactions are left out.
+//! INVITE follows RFC 3261 §17.1.1 and §17.2.1 as RFC 6026 corrects them. The layer acknowledges refusals and sends 100
+//! after 200 ms; 2xx and their ACKs pass through it, and who repeats them is the user ([`crate::invite`]). CANCEL is made
+//! and answered here (§9). The same request on a second path is answered 482 (§8.2.2.2), a request beyond the limits 503
+//! with Retry-After.
 
 use std::{sync::Arc, time::Duration};
 
@@ -14,6 +17,7 @@ use bytes::Bytes;
 use crate::message::{Message, Request, Response, Status};
 
 mod client;
+mod keys;
 mod layer;
 mod queue;
 mod server;
@@ -91,7 +95,8 @@ pub enum Input {
         /// The message.
         message: Message,
     },
-    /// Send a request of ours. Its Via is added here. One [`Output::Answer`] follows, unless it is withdrawn.
+    /// Send a request of ours. Its Via is added here. One [`Output::Answer`] follows, unless it is withdrawn; for INVITE
+    /// any number of [`Output::Provisional`] come before it, and further 2xx after it as [`Output::Again`].
     Send {
         /// Its name.
         ticket: Ticket,
@@ -100,14 +105,26 @@ pub enum Input {
         /// The request, without Via.
         request: Request,
     },
-    /// Answer a request that came up. Only the first final answer counts.
+    /// Send a request outside transactions: the ACK to a 2xx (§13.2.2.4). Its Via is added here; nothing comes of it.
+    SendOnce {
+        /// The flow to use.
+        flow: Flow,
+        /// The request, without Via.
+        request: Request,
+    },
+    /// Cancel an INVITE of ours (§9.1): CANCEL goes out once a provisional answer has come. The end is still told: 487, or
+    /// a 2xx that crossed it, or [`SendError::TimedOut`] after 32 s.
+    Cancel(Ticket),
+    /// Answer a request that came up. Only the first final answer counts; an INVITE may have provisional ones before, and
+    /// its 2xx is sent again each time that it is given again.
     Respond {
         /// Its name.
         id: ServerId,
         /// The answer.
         response: Response,
     },
-    /// Nobody waits for the answer any more: a queued request is not sent, one in flight is left to end in silence.
+    /// Nobody waits for the answer any more: a queued request is not sent, one in flight is left to end in silence. An
+    /// INVITE, whose 2xx somebody has to acknowledge, is cancelled instead.
     Withdraw(Ticket),
     /// The flow is gone; requests in flight on it fail.
     FlowLost(FlowId),
@@ -125,7 +142,7 @@ pub enum Output {
         /// A whole message.
         bytes: Bytes,
     },
-    /// A new request: answer it by [`Input::Respond`] within 32 s. BENOTIFY is not answered.
+    /// A new request: answer it by [`Input::Respond`] within 32 s, an INVITE within 180 s. BENOTIFY is not answered.
     Request {
         /// Its name.
         id: ServerId,
@@ -141,12 +158,45 @@ pub enum Output {
         /// The final response, or why there is none.
         answer: Result<Response, SendError>,
     },
+    /// An INVITE of ours is under way.
+    Provisional {
+        /// Its name.
+        ticket: Ticket,
+        /// The response, 100 to 199.
+        response: Response,
+    },
+    /// Another 2xx to an accepted INVITE of ours: the first one repeated, because its ACK got lost, or that of another
+    /// branch of a fork. Each is to be acknowledged.
+    Again {
+        /// The name of the INVITE.
+        ticket: Ticket,
+        /// The response.
+        response: Response,
+    },
+    /// An INVITE that came up is not wanted any more: answer it 487. The CANCEL has its answer.
+    Cancelled(ServerId),
+    /// The ACK to our 2xx. It comes again when the 2xx was repeated.
+    Acknowledged {
+        /// The INVITE.
+        id: ServerId,
+        /// Where the ACK came from.
+        flow: Flow,
+        /// The ACK, which may have a body.
+        request: Request,
+    },
+    /// An INVITE that came up needs no answer any more: its flow ended, or it rang for 180 s and was answered 480.
+    Abandoned {
+        /// The INVITE.
+        id: ServerId,
+        /// Which of the two.
+        error: SendError,
+    },
 }
 
 /// Why a request of ours has no final response.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
 pub enum SendError {
-    /// Timer F: no final response within 32 s.
+    /// Timers B and F: no final response within 32 s; for an INVITE that rang, 32 s after its CANCEL.
     #[error("no answer came in time")]
     TimedOut,
     /// The flow ended.
@@ -158,7 +208,7 @@ pub enum SendError {
     /// Too many requests are in flight.
     #[error("too many requests are in flight")]
     Overloaded,
-    /// The request cannot be sent by this layer: INVITE, ACK, or a flow whose sent-by is no host.
+    /// The request cannot be sent by this layer: ACK, CANCEL, or a flow whose sent-by is no host.
     #[error("the request cannot be sent")]
     Unsendable,
 }

@@ -104,6 +104,33 @@ impl fmt::Display for MediaType {
     }
 }
 
+/// Who refreshes a session (RFC 4028 §4), as seen from the request that says so.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Refresher {
+    /// The sender of the request.
+    Uac,
+    /// Its receiver.
+    Uas,
+}
+
+impl Refresher {
+    pub(crate) fn parse(text: &str) -> Option<Self> {
+        match text {
+            _ if text.eq_ignore_ascii_case("uac") => Some(Self::Uac),
+            _ if text.eq_ignore_ascii_case("uas") => Some(Self::Uas),
+            _ => None,
+        }
+    }
+
+    /// The word.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Uac => "uac",
+            Self::Uas => "uas",
+        }
+    }
+}
+
 /// Warning (§20.43) with code 399 and the agent that warns.
 pub fn warning(agent: &str, text: &str) -> String {
     let agent = if is_token(agent) { agent } else { "-" };

@@ -6,7 +6,7 @@
 use std::fmt::Display;
 
 use super::{
-    CSeq, Contacts, FieldError, MediaType, Name, NameAddr, Via,
+    CSeq, Contacts, FieldError, MediaType, Name, NameAddr, Params, Refresher, Via,
     field::{delta_seconds, digits},
     scan::{is_token, split_values},
 };
@@ -297,6 +297,27 @@ impl Headers {
     pub fn retry_after(&self) -> Option<u32> {
         let text = self.first(Name::RetryAfter)?;
         delta_seconds(&text[..text.find([';', '(']).unwrap_or(text.len())])
+    }
+
+    /// Session-Expires (RFC 4028 §4): the interval in seconds, and who is named to refresh.
+    pub fn session_expires(&self) -> Option<(u32, Option<Refresher>)> {
+        let text = self.first(Name::SessionExpires)?;
+        let (seconds, params) = text.split_at(text.find(';').unwrap_or(text.len()));
+        let params = Params::parse_header(params)?;
+        let refresher = params.value("refresher").and_then(Refresher::parse);
+        Some((delta_seconds(seconds)?, refresher))
+    }
+
+    /// Min-SE in seconds (RFC 4028 §5).
+    pub fn min_se(&self) -> Option<u32> {
+        let text = self.first(Name::MinSe)?;
+        delta_seconds(&text[..text.find(';').unwrap_or(text.len())])
+    }
+
+    /// Whether a list of tokens (Supported, Require, Allow) holds this one. Option tags and methods are compared as they
+    /// are.
+    pub fn lists(&self, name: Name, token: &str) -> bool {
+        self.values(name).any(|value| value == token)
     }
 
     /// Content-Type.

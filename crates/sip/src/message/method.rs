@@ -31,6 +31,8 @@ pub enum Method {
     Register,
     /// SUBSCRIBE (RFC 6665).
     Subscribe,
+    /// UPDATE (RFC 3311).
+    Update,
     /// Any other token.
     Other(Arc<str>),
 }
@@ -51,6 +53,7 @@ impl Method {
             "PUBLISH" => Self::Publish,
             "REGISTER" => Self::Register,
             "SUBSCRIBE" => Self::Subscribe,
+            "UPDATE" => Self::Update,
             other if is_token(other) => Self::Other(Arc::from(other)),
             _ => return None,
         })
@@ -71,6 +74,7 @@ impl Method {
             Self::Publish => "PUBLISH",
             Self::Register => "REGISTER",
             Self::Subscribe => "SUBSCRIBE",
+            Self::Update => "UPDATE",
             Self::Other(token) => token,
         }
     }

@@ -41,6 +41,8 @@ pub enum Name {
     MaxForwards,
     /// Min-Expires.
     MinExpires,
+    /// Min-SE (RFC 4028).
+    MinSe,
     /// Path (RFC 3327).
     Path,
     /// Proxy-Authenticate.
@@ -49,6 +51,8 @@ pub enum Name {
     ProxyAuthorization,
     /// Proxy-Require.
     ProxyRequire,
+    /// Reason (RFC 3326).
+    Reason,
     /// Record-Route.
     RecordRoute,
     /// Require.
@@ -59,6 +63,8 @@ pub enum Name {
     Route,
     /// Server.
     Server,
+    /// Session-Expires (RFC 4028).
+    SessionExpires,
     /// Subject.
     Subject,
     /// Subscription-State (RFC 6665).
@@ -101,15 +107,18 @@ const TABLE: &[(Name, &str, Option<char>)] = &[
     (Name::From, "From", Some('f')),
     (Name::MaxForwards, "Max-Forwards", None),
     (Name::MinExpires, "Min-Expires", None),
+    (Name::MinSe, "Min-SE", None),
     (Name::Path, "Path", None),
     (Name::ProxyAuthenticate, "Proxy-Authenticate", None),
     (Name::ProxyAuthorization, "Proxy-Authorization", None),
     (Name::ProxyRequire, "Proxy-Require", None),
+    (Name::Reason, "Reason", None),
     (Name::RecordRoute, "Record-Route", None),
     (Name::Require, "Require", None),
     (Name::RetryAfter, "Retry-After", None),
     (Name::Route, "Route", None),
     (Name::Server, "Server", None),
+    (Name::SessionExpires, "Session-Expires", Some('x')),
     (Name::Subject, "Subject", Some('s')),
     (Name::SubscriptionState, "Subscription-State", None),
     (Name::Supported, "Supported", Some('k')),

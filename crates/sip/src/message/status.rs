@@ -1,4 +1,4 @@
-//! Status codes and their usual reason phrases (RFC 3261 §21, RFC 3428, RFC 6665).
+//! Status codes and their usual reason phrases (RFC 3261 §21, RFC 3428, RFC 4028, RFC 6665).
 
 use std::fmt;
 
@@ -30,6 +30,8 @@ macro_rules! statuses {
 
 statuses! {
     TRYING = 100 "Trying"
+    RINGING = 180 "Ringing"
+    SESSION_PROGRESS = 183 "Session Progress"
     OK = 200 "OK"
     ACCEPTED = 202 "Accepted"
     MULTIPLE_CHOICES = 300 "Multiple Choices"
@@ -50,6 +52,7 @@ statuses! {
     UNSUPPORTED_URI_SCHEME = 416 "Unsupported URI Scheme"
     BAD_EXTENSION = 420 "Bad Extension"
     EXTENSION_REQUIRED = 421 "Extension Required"
+    SESSION_INTERVAL_TOO_SMALL = 422 "Session Interval Too Small"
     INTERVAL_TOO_BRIEF = 423 "Interval Too Brief"
     TEMPORARILY_UNAVAILABLE = 480 "Temporarily Unavailable"
     NO_SUCH_TRANSACTION = 481 "Call/Transaction Does Not Exist"

@@ -191,6 +191,13 @@ impl Uri {
         self
     }
 
+    /// This URI without what a Request-URI must not have: headers and the `method` parameter (§19.1.1, table 1).
+    pub(crate) fn into_request_uri(mut self) -> Self {
+        self.params.remove("method");
+        self.headers = None;
+        self
+    }
+
     /// The canonical form of an address of record (§10.3 step 5): scheme, user and host alone, escapes that need not be
     /// undone. Other schemes stay as they are.
     #[must_use]

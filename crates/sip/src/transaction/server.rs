@@ -1,22 +1,29 @@
-//! Server transactions (RFC 3261 §17.2, RFC 4320): timer J, and for a refused INVITE timers G, H and I.
+//! Server transactions: non-INVITE (RFC 3261 §17.2.2, RFC 4320: timer J) and INVITE (§17.2.1 with RFC 6026: timers G, H, I
+//! and L).
 
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use sha2::{Digest, Sha256};
 
-use super::{Flow, T1, T2, T4, TRANSACTION_LIFE};
-use crate::message::{FieldError, MAGIC_COOKIE, Method, Name, Request, Response, Status};
+use super::{Flow, T1, T2, T4, TRANSACTION_LIFE, keys::Key};
+use crate::message::{Method, Request, Response, Status};
 
 /// When timer E of a client on UDP reaches T2: 0.5 + 1 + 2 s. Then 100 must be sent (RFC 4320 §4.1).
 const TRYING_AFTER: Duration = Duration::from_millis(3500);
+/// §17.2.1: 100 unless the user answers within this time.
+const INVITE_TRYING_AFTER: Duration = Duration::from_millis(200);
+/// How long an INVITE may ring. A proxy gives up soon after (timer C, §16.6).
+const INVITE_ANSWER_MAX: Duration = Duration::from_secs(180);
 
 #[derive(Debug)]
 pub(super) struct Server {
     pub(super) key: Key,
+    /// What it shares with the same request on another path and with its ACK to a 2xx; `None` once that is over.
+    pub(super) origin: Option<Key>,
     pub(super) flow: Flow,
     method: Method,
     state: State,
+    /// 100, of which also the refusal of an INVITE is made that nobody answers.
     trying: Option<Box<Response>>,
     last: Bytes,
     interval: Duration,
@@ -30,34 +37,67 @@ enum State {
     Proceeding,
     Completed,
     Confirmed,
+    Accepted,
 }
 
 /// What a deadline means.
 #[derive(Debug)]
 pub(super) enum Due {
     Send(Bytes),
+    /// Nobody has answered the INVITE: what the layer answers needs a tag.
+    Refuse(Box<Response>),
     Terminated,
 }
 
+/// What an ACK means.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum Acked {
+    /// It ends the repetitions of a refusal, or has done so before.
+    Refusal,
+    /// It is for the user who has accepted the INVITE.
+    Acceptance,
+    /// There is nothing to acknowledge.
+    Stray,
+}
+
 impl Server {
-    pub(super) fn new(now: Instant, key: Key, flow: Flow, request: &Request) -> Self {
+    pub(super) fn new(now: Instant, key: Key, origin: Option<Key>, flow: Flow, request: &Request) -> Self {
         let answered = request.method != Method::Benotify;
+        let (trying_after, life) = match request.method {
+            Method::Invite => (INVITE_TRYING_AFTER, INVITE_ANSWER_MAX),
+            _ => (TRYING_AFTER, TRANSACTION_LIFE),
+        };
         Self {
             key,
+            origin,
             flow,
             method: request.method.clone(),
             state: State::Trying,
             trying: answered.then(|| Box::new(Response::to(request, Status::TRYING, ""))),
             last: Bytes::new(),
             interval: T1,
-            repeat_at: answered.then_some(now + TRYING_AFTER),
-            end_at: now + TRANSACTION_LIFE,
+            repeat_at: answered.then_some(now + trying_after),
+            end_at: now + life,
         }
+    }
+
+    pub(super) fn is_invite(&self) -> bool {
+        self.method == Method::Invite
     }
 
     /// Whether the final answer was given.
     pub(super) fn is_answered(&self) -> bool {
-        matches!(self.state, State::Completed | State::Confirmed)
+        matches!(self.state, State::Completed | State::Confirmed | State::Accepted)
+    }
+
+    /// Whether an INVITE was answered by 2xx.
+    pub(super) fn is_accepted(&self) -> bool {
+        self.state == State::Accepted
+    }
+
+    /// Whether the refusal of an INVITE still waits for its ACK.
+    pub(super) fn awaits_ack(&self) -> bool {
+        self.is_invite() && self.state == State::Completed
     }
 
     pub(super) fn deadline(&self) -> Instant {
@@ -66,7 +106,10 @@ impl Server {
 
     pub(super) fn on_deadline(&mut self, now: Instant) -> Due {
         if self.end_at <= now {
-            return Due::Terminated;
+            return match self.trying.take() {
+                Some(trying) if self.is_invite() && !self.is_answered() => Due::Refuse(trying),
+                _ => Due::Terminated,
+            };
         }
         if self.state == State::Completed {
             // Timer G.
@@ -76,88 +119,85 @@ impl Server {
         }
         self.repeat_at = None;
         self.state = State::Proceeding;
-        self.last = self.trying.take().map(|trying| trying.to_bytes()).unwrap_or_default();
+        self.last = self.trying.as_ref().map(|trying| trying.to_bytes()).unwrap_or_default();
+        if !self.is_invite() {
+            self.trying = None;
+        }
         Due::Send(self.last.clone())
     }
 
-    /// The answer for a repeated request; empty while there is none, or after the ACK.
+    /// The answer for a repeated request; empty while there is none, after the ACK, and after 2xx to an INVITE, which its
+    /// user repeats.
     pub(super) fn on_retransmission(&self) -> Bytes {
         match self.state {
             State::Proceeding | State::Completed => self.last.clone(),
-            State::Trying | State::Confirmed => Bytes::new(),
+            State::Trying | State::Confirmed | State::Accepted => Bytes::new(),
         }
     }
 
-    /// Takes an answer of the user of this layer; `None` if it may not be sent: a second final one, one to BENOTIFY, 408,
-    /// or a provisional one (100 is sent by the layer when it is due).
+    /// Takes an answer of the user of this layer; `None` if it may not be sent: a second final one, one to BENOTIFY, 408
+    /// or a provisional one to another request than INVITE (100 is sent by the layer when it is due). 2xx to an INVITE may
+    /// be repeated.
     pub(super) fn on_response(&mut self, now: Instant, response: &Response) -> Option<Bytes> {
-        let invite = self.method == Method::Invite;
-        let refused = response.status.is_provisional() || response.status == Status::REQUEST_TIMEOUT && !invite;
-        if self.is_answered() || self.method == Method::Benotify || refused {
+        match self.method {
+            Method::Benotify => None,
+            Method::Invite => self.on_invite_response(now, response),
+            _ => self.on_other_response(now, response),
+        }
+    }
+
+    fn on_other_response(&mut self, now: Instant, response: &Response) -> Option<Bytes> {
+        if self.is_answered() || response.status.is_provisional() || response.status == Status::REQUEST_TIMEOUT {
             return None;
         }
         self.state = State::Completed;
         self.trying = None;
         self.last = response.to_bytes();
         self.repeat_at = None;
-        let reliable = self.flow.transport.is_reliable();
-        if invite {
-            self.end_at = now + TRANSACTION_LIFE;
-            self.repeat_at = (!reliable).then_some(now + T1);
-        } else {
-            self.end_at = if reliable { now } else { now + TRANSACTION_LIFE };
-        }
+        self.end_at = if self.flow.transport.is_reliable() { now } else { now + TRANSACTION_LIFE };
         Some(self.last.clone())
     }
 
-    /// The ACK to a refused INVITE.
-    pub(super) fn on_ack(&mut self, now: Instant) {
-        if self.method == Method::Invite && self.state == State::Completed {
-            self.state = State::Confirmed;
+    fn on_invite_response(&mut self, now: Instant, response: &Response) -> Option<Bytes> {
+        let status = response.status;
+        if self.is_answered() {
+            return (self.state == State::Accepted && status.is_success()).then(|| response.to_bytes());
+        }
+        let bytes = response.to_bytes();
+        self.repeat_at = None;
+        if status.is_provisional() {
+            self.state = State::Proceeding;
+            self.last = bytes.clone();
+            return Some(bytes);
+        }
+        self.trying = None;
+        // Timers L and H.
+        self.end_at = now + TRANSACTION_LIFE;
+        if status.is_success() {
+            self.state = State::Accepted;
             self.last = Bytes::new();
-            self.repeat_at = None;
-            self.end_at = if self.flow.transport.is_reliable() { now } else { now + T4 };
-        }
-    }
-}
-
-/// What a request has in common with its repetitions, as 128 bits.
-pub(super) type Key = [u8; 16];
-
-/// Makes keys. They are hashed with a secret: no peer can make two requests fall together, and a key is small and compared
-/// in place.
-#[derive(Clone, Debug)]
-pub(super) struct Keys(Sha256);
-
-impl Keys {
-    pub(super) fn new(secret: [u8; 32]) -> Self {
-        Self(Sha256::new_with_prefix(secret))
-    }
-
-    /// RFC 3261 §17.2.3: branch, sent-by and method; for a branch of RFC 2543 the fields that it named. `method` stands in
-    /// for that of ACK and CANCEL when their INVITE is sought.
-    pub(super) fn of(&self, request: &Request, method: &Method) -> Result<Key, FieldError> {
-        let headers = &request.headers;
-        let via = headers.via()?;
-        let mut hash = self.0.clone();
-        let mut part = |text: &str| {
-            hash.update(u32::try_from(text.len()).unwrap_or(u32::MAX).to_be_bytes());
-            hash.update(text);
-        };
-        part(method.as_str());
-        if via.branch().starts_with(MAGIC_COOKIE) && via.branch().len() > MAGIC_COOKIE.len() {
-            part(via.branch());
-            part(&via.host.to_ascii_lowercase());
-            part(&via.port.unwrap_or_default().to_string());
         } else {
-            part(&request.uri.to_string());
-            part(headers.from()?.tag().unwrap_or(""));
-            part(headers.call_id()?);
-            part(&headers.cseq()?.number.to_string());
-            part(headers.first(Name::Via).unwrap_or(""));
+            self.state = State::Completed;
+            self.last = bytes.clone();
+            self.repeat_at = (!self.flow.transport.is_reliable()).then_some(now + T1);
         }
-        let mut key = [0; 16];
-        key.copy_from_slice(&hash.finalize()[..16]);
-        Ok(key)
+        Some(bytes)
+    }
+
+    /// Takes the ACK.
+    pub(super) fn on_ack(&mut self, now: Instant) -> Acked {
+        match self.state {
+            State::Completed if self.is_invite() => {
+                self.state = State::Confirmed;
+                self.last = Bytes::new();
+                self.repeat_at = None;
+                // Timer I.
+                self.end_at = if self.flow.transport.is_reliable() { now } else { now + T4 };
+                Acked::Refusal
+            }
+            State::Confirmed => Acked::Refusal,
+            State::Accepted => Acked::Acceptance,
+            State::Trying | State::Proceeding | State::Completed => Acked::Stray,
+        }
     }
 }

@@ -41,6 +41,8 @@ pub(crate) struct Pair {
     pub(crate) delivered: Vec<String>,
     /// Ends at the client.
     pub(crate) answers: Vec<(Ticket, Result<Response, SendError>)>,
+    /// What either side was told of INVITEs besides.
+    pub(crate) invites: Vec<(Side, Output)>,
     /// The server's answer to each request; `None` leaves it in `requests`.
     pub(crate) policy: fn(&Request) -> Option<Status>,
 }
@@ -70,6 +72,7 @@ impl Pair {
             requests: VecDeque::new(),
             delivered: Vec::new(),
             answers: Vec::new(),
+            invites: Vec::new(),
             policy: |_| Some(Status::OK),
         }
     }
@@ -99,6 +102,7 @@ impl Pair {
                     self.requests.push_back((id, request));
                 }
                 Output::Answer { ticket, answer } => self.answers.push((ticket, answer)),
+                other => self.invites.push((side, other)),
             }
         }
         if side == Side::Server {

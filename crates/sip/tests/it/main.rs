@@ -5,6 +5,7 @@
 
 mod bytes;
 mod corpus;
+mod invites;
 mod network;
 mod torture;
 mod transactions;

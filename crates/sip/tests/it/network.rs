@@ -35,6 +35,8 @@ pub(crate) struct Pair {
     start: Instant,
     /// What each side wrote, with the milliseconds since the start.
     pub(crate) log: Vec<(u64, Side, String)>,
+    /// The same as bytes.
+    pub(crate) wire: Vec<(Side, Bytes)>,
     /// Requests handed up at the server and not yet answered.
     pub(crate) requests: VecDeque<(ServerId, Request)>,
     /// All requests ever handed up, by Call-ID.
@@ -48,7 +50,7 @@ pub(crate) struct Pair {
 }
 
 /// The first start line word(s) of a message: `MESSAGE` or `200`.
-fn what(bytes: &Bytes) -> String {
+pub(crate) fn what(bytes: &Bytes) -> String {
     let line = String::from_utf8_lossy(bytes);
     let mut words = line.split(' ');
     let first = words.next().unwrap_or("").to_owned();
@@ -69,6 +71,7 @@ impl Pair {
             sent: 0,
             start,
             log: Vec::new(),
+            wire: Vec::new(),
             requests: VecDeque::new(),
             delivered: Vec::new(),
             answers: Vec::new(),
@@ -82,7 +85,7 @@ impl Pair {
         self
     }
 
-    fn flow(&self, side: Side) -> Flow {
+    pub(crate) fn flow(&self, side: Side) -> Flow {
         let sent_by = if side == Side::Client { "192.0.2.1:5060" } else { "192.0.2.2:5060" };
         Flow { id: FlowId(1), transport: self.transport, sent_by: sent_by.into() }
     }
@@ -127,6 +130,7 @@ impl Pair {
     fn transmit(&mut self, from: Side, bytes: Bytes) {
         let elapsed = self.now.instant - self.start;
         self.log.push((elapsed.as_millis() as u64, from, what(&bytes)));
+        self.wire.push((from, bytes.clone()));
         let to = if from == Side::Client { Side::Server } else { Side::Client };
         for delay in (self.weather)() {
             self.sent += 1;
@@ -136,9 +140,20 @@ impl Pair {
 
     /// Gives a side bytes as if the network had brought them.
     pub(crate) fn bring(&mut self, side: Side, bytes: Bytes) {
+        self.bring_on(FlowId(1), side, bytes);
+    }
+
+    /// The same on a flow of its own.
+    pub(crate) fn bring_on(&mut self, id: FlowId, side: Side, bytes: Bytes) {
         let message: Message = datagram(bytes, &sip::Limits::default()).unwrap().unwrap();
-        let flow = self.flow(side);
+        let flow = Flow { id, ..self.flow(side) };
         self.input(side, Input::Received { flow, message });
+    }
+
+    /// The last message of this kind that a side wrote.
+    pub(crate) fn last(&self, from: Side, kind: &str) -> Message {
+        let (_, bytes) = self.wire.iter().rfind(|(side, bytes)| *side == from && what(bytes) == kind).unwrap();
+        datagram(bytes.clone(), &sip::Limits::default()).unwrap().unwrap()
     }
 
     pub(crate) fn send(&mut self, ticket: u64, request: Request) {

@@ -9,15 +9,15 @@ use sip::{
 
 use crate::network::{Pair, Side, request};
 
-fn udp() -> Pair {
+pub(crate) fn udp() -> Pair {
     Pair::new(Transport::Udp, Limits::default())
 }
 
-fn seconds(seconds: u64) -> Duration {
+pub(crate) fn seconds(seconds: u64) -> Duration {
     Duration::from_secs(seconds)
 }
 
-fn statuses(pair: &Pair) -> Vec<(u64, Result<u16, SendError>)> {
+pub(crate) fn statuses(pair: &Pair) -> Vec<(u64, Result<u16, SendError>)> {
     let one = |(Ticket(ticket), answer): &(Ticket, Result<Response, SendError>)| {
         (*ticket, answer.as_ref().map(|response| response.status.code()).map_err(|error| *error))
     };
@@ -25,7 +25,7 @@ fn statuses(pair: &Pair) -> Vec<(u64, Result<u16, SendError>)> {
 }
 
 /// Numbers that look random (splitmix64).
-fn noise(mut state: u64) -> impl FnMut() -> u64 {
+pub(crate) fn noise(mut state: u64) -> impl FnMut() -> u64 {
     move || {
         state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let z = (state ^ (state >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
@@ -273,6 +273,8 @@ fn requests_beyond_the_limits_are_refused_and_counted() {
     pair.run(Duration::from_millis(10));
     assert_eq!(pair.server.counters().requests_refused, 1);
     assert_eq!(statuses(&pair)[4..], [(6, Ok(503))]);
+    let (_, answer) = pair.answers.last().unwrap();
+    assert!(answer.as_ref().unwrap().headers.retry_after().is_some(), "RFC 3261 §21.5.4");
 }
 
 /// RFC 3261 §17.1.3 and RFC 4320 §4.2: strays go nowhere.

@@ -75,7 +75,7 @@ impl SessionId {
     }
 
     fn ticket(self, number: u32) -> Ticket {
-        Ticket(TICKET_BIT | u64::from(self.0) * TICKETS_PER_SESSION | u64::from(number) % TICKETS_PER_SESSION)
+        Ticket(TICKET_BIT + u64::from(self.0) * TICKETS_PER_SESSION + u64::from(number) % TICKETS_PER_SESSION)
     }
 }
 

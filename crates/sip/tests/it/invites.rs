@@ -343,7 +343,7 @@ fn each_invite_has_one_end_whatever_is_lost_or_repeated() {
         });
         pair.policy = |request| {
             let number: u64 = request.headers.call_id().unwrap()[1..].parse().unwrap();
-            Some(if number % 3 == 0 { Status::OK } else { Status::BUSY_HERE })
+            Some(if number.is_multiple_of(3) { Status::OK } else { Status::BUSY_HERE })
         };
         for number in 0..40 {
             pair.send(number, request(Method::Invite, "hana", &format!("c{number}")));
@@ -358,7 +358,7 @@ fn each_invite_has_one_end_whatever_is_lost_or_repeated() {
         delivered.dedup();
         assert_eq!(delivered.len(), pair.delivered.len(), "seed {seed}: nothing is delivered twice");
         for (Ticket(number), answer) in &pair.answers {
-            let expected = if number % 3 == 0 { Status::OK } else { Status::BUSY_HERE };
+            let expected = if number.is_multiple_of(3) { Status::OK } else { Status::BUSY_HERE };
             assert!(answer.as_ref().is_ok_and(|answer| answer.status == expected) || answer.is_err(), "seed {seed}");
         }
         let answers_to_ack = pair.wire.iter().filter(|(side, bytes)| {

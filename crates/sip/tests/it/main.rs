@@ -7,5 +7,7 @@ mod bytes;
 mod corpus;
 mod invites;
 mod network;
+mod parties;
+mod sessions;
 mod torture;
 mod transactions;

@@ -13,7 +13,7 @@
 use std::fmt;
 
 use crate::message::{
-    CSeq, Contacts, FieldError, HeaderError, Headers, Method, Name, NameAddr, Request, Response, Uri,
+    CSeq, Contacts, FieldError, HeaderError, Headers, MAGIC_COOKIE, Method, Name, NameAddr, Request, Response, Uri,
 };
 
 mod table;
@@ -77,17 +77,20 @@ impl Dialog {
         })
     }
 
-    /// The dialog that a response with the tag `tag` makes for the receiver of `request` (§12.1.1).
+    /// The dialog that a response with the tag `tag` makes for the receiver of `request` (§12.1.1). A caller of RFC 2543,
+    /// whose branch does not say otherwise, may leave Contact out: then it is where its From says.
     pub fn as_uas(request: &Request, tag: &str) -> Result<Self, DialogError> {
         let asked = &request.headers;
         let from = asked.from()?;
+        let is_old = asked.via().is_ok_and(|via| !via.branch().starts_with(MAGIC_COOKIE));
+        let target = contact(asked)?.or_else(|| is_old.then(|| from.uri.to_string().into()));
         Ok(Self {
             call_id: asked.call_id()?.into(),
             local: format!("{};tag={tag}", text(asked, Name::To)?).into(),
             local_tag: tag.into(),
             remote: text(asked, Name::From)?,
             remote_tag: from.tag().unwrap_or("").into(),
-            target: contact(asked)?.ok_or(FieldError::Missing("Contact"))?,
+            target: target.ok_or(FieldError::Missing("Contact"))?,
             routes: route_texts(asked)?.into(),
             local_number: 0,
             remote_number: Some(asked.cseq()?.number),

@@ -7,6 +7,8 @@ pub enum Name {
     Other,
     /// Accept.
     Accept,
+    /// Accept-Encoding.
+    AcceptEncoding,
     /// Allow.
     Allow,
     /// Allow-Events (RFC 6665).
@@ -90,6 +92,7 @@ pub enum Name {
 /// Canonical spelling, one-letter form; in the order of [`Name`], after [`Name::Other`].
 const TABLE: &[(Name, &str, Option<char>)] = &[
     (Name::Accept, "Accept", None),
+    (Name::AcceptEncoding, "Accept-Encoding", None),
     (Name::Allow, "Allow", None),
     (Name::AllowEvents, "Allow-Events", Some('u')),
     (Name::Authorization, "Authorization", None),

@@ -57,6 +57,9 @@ pub enum Flaw {
     /// CR or LF alone, or no blank line at the end.
     #[error("Malformed Line End")]
     LineEnd,
+    /// A method that is not known stands in the start line and another in CSeq (RFC 4475 §3.1.2.18).
+    #[error("Unknown Method And Malformed CSeq")]
+    MethodMismatch,
     /// A header field is not UTF-8.
     #[error("Header Field Not UTF-8")]
     NotUtf8,
@@ -74,6 +77,7 @@ impl Flaw {
         match self {
             Self::BodyTooLarge => Status::REQUEST_ENTITY_TOO_LARGE,
             Self::HeadTooLarge => Status::MESSAGE_TOO_LARGE,
+            Self::MethodMismatch => Status::NOT_IMPLEMENTED,
             Self::Version => Status::VERSION_NOT_SUPPORTED,
             _ => Status::BAD_REQUEST,
         }
@@ -85,7 +89,7 @@ impl Flaw {
 pub struct Defect {
     /// What is wrong: for counters and logs.
     pub flaw: Flaw,
-    /// The answer; `None` for responses, ACK, and requests without a usable Via.
+    /// The answer; `None` for responses, ACK, and requests whose topmost Via does not even name its sender.
     pub answer: Option<Box<Response>>,
 }
 
@@ -93,7 +97,10 @@ impl Defect {
     /// Notes the source in the answer, as [`Request::note_source`] does, and returns where it goes over UDP.
     pub fn note_source(&mut self, source: std::net::SocketAddr) -> Option<std::net::SocketAddr> {
         let answer = self.answer.as_mut()?;
-        let mut via = answer.headers.via().ok()?;
+        let Ok(mut via) = answer.headers.via() else {
+            // It goes back as it came.
+            return Some(top_via(&answer.headers)?.reply_target(source));
+        };
         let target = via.reply_target(source);
         via.note_source(source);
         answer.headers.replace_top_via(&via);
@@ -141,7 +148,11 @@ fn read(head: &[u8], body: Bytes, limits: &Limits) -> Result<Message, Flaw> {
         // §19.1.1: a Request-URI holds no headers.
         return Err(Flaw::Field(FieldError::Uri));
     }
-    check_fields(&headers, Some(&method))?;
+    let is_unknown = matches!(method, Method::Other(_));
+    check_fields(&headers, Some(&method)).map_err(|error| match error {
+        FieldError::CSeq if is_unknown && headers.cseq().is_ok() => Flaw::MethodMismatch,
+        error => Flaw::Field(error),
+    })?;
     Ok(Message::Request(Request { method, uri, headers, body }))
 }
 
@@ -276,8 +287,13 @@ pub(crate) fn content_length(head: &[u8]) -> Result<Option<usize>, Flaw> {
     Ok(found)
 }
 
+/// The topmost Via, read as far as it can be.
+fn top_via(headers: &Headers) -> Option<Via> {
+    headers.via().ok().or_else(|| Via::salvage(headers.first(Name::Via)?))
+}
+
 /// What of a broken request is needed to answer it. Nothing for a response or an ACK, which are never answered, nor
-/// without a readable Via.
+/// without a Via that names its sender.
 fn salvage(head: &[u8]) -> Option<Request> {
     let (start, section) = split_start(head);
     let start = String::from_utf8_lossy(start);
@@ -297,6 +313,5 @@ fn salvage(head: &[u8]) -> Option<Request> {
             let _left_out = request.headers.push(name, value);
         }
     }
-    request.headers.via().ok()?;
-    Some(request)
+    top_via(&request.headers).map(|_| request)
 }

@@ -2,7 +2,7 @@
 //!
 //! Percent escapes are kept as written and undone once, on request. Two URIs are compared by §19.1.4, not by `==`.
 
-use std::fmt;
+use std::{borrow::Cow, fmt};
 
 use super::{FieldError, scan::Params};
 
@@ -113,7 +113,7 @@ impl Uri {
             scheme,
             user: user.map(str::to_owned),
             password: password.map(str::to_owned),
-            host: host.to_ascii_lowercase(),
+            host: without_third_colon(host).to_ascii_lowercase(),
             port,
             params,
             headers: headers.map(str::to_owned),
@@ -263,7 +263,10 @@ fn parse_port(text: &str) -> Option<u16> {
 /// A host name, an IPv4 address or an IPv6 reference. An underscore is let through: machines are named so.
 fn is_host(text: &str) -> bool {
     match text.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')) {
-        Some(v6) => v6.parse::<std::net::Ipv6Addr>().is_ok(),
+        Some(_) => {
+            let v6 = without_third_colon(text);
+            v6.trim_matches(['[', ']']).parse::<std::net::Ipv6Addr>().is_ok()
+        }
         None => {
             let name = text.strip_suffix('.').unwrap_or(text);
             let label = |l: &str| {
@@ -274,6 +277,17 @@ fn is_host(text: &str) -> bool {
             };
             name.len() <= 253 && name.split('.').all(label)
         }
+    }
+}
+
+/// The grammar of RFC 3261 permits a third colon before an IPv4 address in an IPv6 reference, by mistake (RFC 5118 §4.10):
+/// it is read and not written again.
+fn without_third_colon(host: &str) -> Cow<'_, str> {
+    match host.split_once(":::") {
+        Some((before, after)) if host.starts_with('[') && after.contains('.') => {
+            Cow::Owned(format!("{before}::{after}"))
+        }
+        _ => Cow::Borrowed(host),
     }
 }
 

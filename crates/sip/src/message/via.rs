@@ -54,6 +54,23 @@ impl Via {
         })
     }
 
+    /// What can be told of a Via that is malformed or of another version: who sent it, and whether it asks for `rport`.
+    /// Enough to send an error there.
+    pub(crate) fn salvage(text: &str) -> Option<Self> {
+        let (_, rest) = text.split_once('/')?;
+        let (_, rest) = rest.split_once('/')?;
+        let rest = trim(rest);
+        let (transport, rest) = rest.split_at(rest.find([' ', '\t'])?);
+        let (sent_by, params) = rest.split_at(rest.find([';', ',']).unwrap_or(rest.len()));
+        let (host, port) = split_hostport(trim(sent_by))?;
+        let mut via =
+            Self { transport: transport.to_ascii_uppercase(), host: host.to_owned(), port, params: Params::NONE };
+        if params.split([';', ',']).any(|param| trim(param).eq_ignore_ascii_case("rport")) {
+            via.params.set("rport", None);
+        }
+        Some(via)
+    }
+
     /// The branch; empty if there is none.
     pub fn branch(&self) -> &str {
         self.params.value("branch").unwrap_or("")
@@ -67,7 +84,7 @@ impl Via {
         if asked {
             self.params.set("rport", Some(&source.port().to_string()));
         }
-        let said = self.host.trim_matches(['[', ']']).parse::<IpAddr>().ok().map(|ip| ip.to_canonical());
+        let said = literal(&self.host).map(|ip| ip.to_canonical());
         if asked || said != Some(ip) {
             self.params.set("received", Some(&ip.to_string()));
         } else {
@@ -75,11 +92,44 @@ impl Via {
         }
     }
 
-    /// Where an answer over UDP goes: to the source if `rport` asked for that, else to the source's address and the
-    /// port of sent-by, 5060 without one (§18.2.2).
-    pub fn reply_target(&self, source: SocketAddr) -> SocketAddr {
-        if self.params.has("rport") { source } else { SocketAddr::new(source.ip(), self.port.unwrap_or(5060)) }
+    /// The address in `received`, with brackets or without (RFC 5118 §4.5).
+    pub fn received(&self) -> Option<IpAddr> {
+        self.params.value("received").and_then(literal)
     }
+
+    /// Where an answer over UDP goes (§18.2.2, RFC 3581 §4): to `maddr` if it names a machine, to the source if `rport`
+    /// asked for that, else to the source's address and the port of sent-by, 5060 without one. `maddr` is not followed to
+    /// where only this machine or a crowd would hear it, nor to a name.
+    pub fn reply_target(&self, source: SocketAddr) -> SocketAddr {
+        let port = self.port.unwrap_or(5060);
+        match self.maddr(source.ip()) {
+            Some(address) => SocketAddr::new(address, port),
+            None if self.params.has("rport") => source,
+            None => SocketAddr::new(source.ip(), port),
+        }
+    }
+
+    /// Where an answer goes whose connection has ended (§18.2.2): to the source's address and the port of sent-by, 5061
+    /// without one for TLS, else 5060.
+    pub fn reopen_target(&self, source: IpAddr) -> SocketAddr {
+        let port = if self.transport == "TLS" { 5061 } else { 5060 };
+        SocketAddr::new(source, self.port.unwrap_or(port))
+    }
+
+    fn maddr(&self, source: IpAddr) -> Option<IpAddr> {
+        let address = self.params.value("maddr").and_then(literal)?.to_canonical();
+        let is_private_to_us = match address {
+            IpAddr::V4(v4) => v4.is_loopback() || v4.is_link_local() || v4.is_broadcast(),
+            IpAddr::V6(v6) => v6.is_loopback() || v6.is_unicast_link_local(),
+        };
+        let is_machine = !address.is_multicast() && !address.is_unspecified();
+        let same_family = address.is_ipv4() == source.to_canonical().is_ipv4();
+        (is_machine && same_family && (!is_private_to_us || address == source.to_canonical())).then_some(address)
+    }
+}
+
+fn literal(text: &str) -> Option<IpAddr> {
+    text.trim_matches(['[', ']']).parse().ok()
 }
 
 impl fmt::Display for Via {
@@ -130,5 +180,34 @@ mod tests {
         let mut via = Via::parse("SIP/2.0/UDP 192.0.2.1:4540;branch=z9hG4bKa;received=203.0.113.9").unwrap();
         via.note_source(source);
         assert_eq!(via.params.value("received"), None);
+    }
+
+    /// RFC 3261 §18.2.2: "if the top Via has a maddr parameter, the response MUST be forwarded to the address listed there,
+    /// using the port indicated in sent-by, or port 5060 if none is present"; RFC 3581 §4 applies where there is none.
+    #[test]
+    fn maddr_names_another_machine_and_no_crowd() {
+        for (via, source, target) in [
+            ("SIP/2.0/UDP a.example;maddr=192.0.2.7;rport", "192.0.2.1:9", "192.0.2.7:5060"),
+            ("SIP/2.0/UDP a.example:5070;maddr=192.0.2.7", "192.0.2.1:9", "192.0.2.7:5070"),
+            ("SIP/2.0/UDP a.example:5070;maddr=[2001:db8::7]", "[2001:db8::1]:9", "[2001:db8::7]:5070"),
+            ("SIP/2.0/UDP a.example;maddr=224.2.0.1", "192.0.2.1:9", "192.0.2.1:5060"),
+            ("SIP/2.0/UDP a.example;maddr=255.255.255.255", "192.0.2.1:9", "192.0.2.1:5060"),
+            ("SIP/2.0/UDP a.example;maddr=127.0.0.1", "192.0.2.1:9", "192.0.2.1:5060"),
+            ("SIP/2.0/UDP a.example;maddr=127.0.0.1", "127.0.0.1:9", "127.0.0.1:5060"),
+            ("SIP/2.0/UDP a.example;maddr=0.0.0.0;rport", "192.0.2.1:9", "192.0.2.1:9"),
+            ("SIP/2.0/UDP a.example;maddr=other.example", "192.0.2.1:9", "192.0.2.1:5060"),
+        ] {
+            let target: SocketAddr = target.parse().unwrap();
+            assert_eq!(Via::parse(via).unwrap().reply_target(source.parse().unwrap()), target, "{via}");
+        }
+    }
+
+    #[test]
+    fn a_connection_that_has_ended_is_opened_to_the_port_of_sent_by() {
+        let source: IpAddr = "192.0.2.1".parse().unwrap();
+        for (via, port) in [("TCP a.example", 5060), ("TLS a.example", 5061), ("TLS a.example:5070", 5070)] {
+            let via = Via::parse(&format!("SIP/2.0/{via};branch=z9hG4bKa")).unwrap();
+            assert_eq!(via.reopen_target(source), SocketAddr::new(source, port));
+        }
     }
 }

@@ -9,7 +9,7 @@ use proptest::prelude::*;
 
 fn inputs() -> Vec<Vec<u8>> {
     let root = concat!(env!("CARGO_MANIFEST_DIR"), "/../..");
-    let folders = ["fuzz/corpus/sip_message", "tests/vectors/rfc4475"];
+    let folders = ["fuzz/corpus/sip_message", "tests/vectors/rfc4475", "tests/vectors/rfc5118"];
     let paths = folders.iter().flat_map(|folder| fs::read_dir(format!("{root}/{folder}")).unwrap());
     paths.map(|entry| fs::read(entry.unwrap().path()).unwrap()).collect()
 }

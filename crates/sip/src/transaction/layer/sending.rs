@@ -83,7 +83,9 @@ impl Layer {
     /// RFC 3261 §17.1.3: the branch of the topmost Via and the method of CSeq. The token in the branch proves that the
     /// sender has seen our request; on a connection the answer also has to come where the request went.
     pub(super) fn response(&mut self, now: Instant, flow: FlowId, response: Response) {
-        let Some(id) = self.client_of(&response) else {
+        // One that has another Via below ours is not for us (§8.1.3.3).
+        let is_ours = response.headers.vias().nth(1).is_none();
+        let Some(id) = self.client_of(&response).filter(|_| is_ours) else {
             self.counters.responses_stray += 1;
             return;
         };

@@ -3,6 +3,7 @@
 //! A target is `fn(&[u8])`. The corpora in `corpus/<target>/` are replayed by the tests of the crate that a target is
 //! about; `cargo run --release -- <target> <seconds>` mutates them.
 
+mod sip_invite;
 mod sip_message;
 #[path = "xmpp/targets.rs"]
 pub mod xmpp;
@@ -14,6 +15,7 @@ pub type Target = fn(&[u8]);
 pub const TARGETS: &[(&str, Target)] = &[
     ("framer", xmpp::framer::run),
     ("jid", xmpp::jid::run),
+    ("sip_invite", sip_invite::run),
     ("sip_message", sip_message::run),
     ("tokenizer", xmpp::tokenizer::run),
 ];

@@ -27,8 +27,8 @@
 //!
 //! **Inside.** [`Command::Request`] sends MESSAGE, INFO or any other method and ends in one [`Event::Answered`]; requests of
 //! the peer come as [`Event::Request`] and are answered straight to the layer, `Response::to(&request, …)`. They keep
-//! their order only if the user sends one after the other. [`Command::Reinvite`] ends in [`Event::Reinvited`]; glare waits
-//! and tries again (§14.1). A re-INVITE, or an UPDATE with a body, of the peer is [`Event::Reoffered`] and answered by
+//! their order only if the user sends one after the other. [`Command::Reinvite`] ends in [`Event::Reinvited`] unless the
+//! session ends before; glare waits and tries again (§14.1). A re-INVITE, or an UPDATE with a body, of the peer is [`Event::Reoffered`] and answered by
 //! `Accept` or `Refuse` like the first. Refreshing is done here.
 //!
 //! **The end.** Whatever ends a session, and that may be [`Command::End`], there is exactly one [`Event::Ended`]. After it the

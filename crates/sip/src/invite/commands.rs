@@ -14,8 +14,8 @@ impl Session {
         let fits = match &command {
             Command::Ring => self.stage == Stage::Offered,
             Command::Accept(_) | Command::Refuse(..) => self.theirs.is_some(),
-            Command::Request { .. } | Command::Reinvite(_) => true,
-            Command::End(_) => self.stage != Stage::Over,
+            Command::Request { .. } => true,
+            Command::Reinvite(_) | Command::End(_) => self.stage != Stage::Over,
         };
         if !fits {
             context.counters.commands_dropped += 1;

@@ -134,6 +134,48 @@ fn a_message_beyond_its_limits_is_refused() {
     assert_eq!(frames(endless.as_bytes().chunks(1000)), ["closed Header Section Too Large"]);
 }
 
+/// A megabyte of header, and ten thousand fields: refused at the limit, on a stream before the rest is read.
+#[test]
+fn a_head_of_any_size_costs_no_more_than_the_limit() {
+    let limits = Limits::default();
+    let huge = message(&format!("X: {}\nl: 0\n", "a".repeat(1 << 20)), "");
+    let many = message(&format!("{}l: 0\n", "Y: a\n".repeat(10_000)), "");
+    for bytes in [huge, many] {
+        assert_eq!(flaw_of(&bytes), Flaw::HeadTooLarge);
+        let (mut framer, mut buffer, mut fed) = (StreamFramer::new(limits), BytesMut::new(), 0);
+        let flaw = bytes.chunks(1024).find_map(|chunk| {
+            buffer.extend_from_slice(chunk);
+            fed += chunk.len();
+            framer.next(&mut buffer).map(|frame| assert!(frame.is_none())).err()
+        });
+        let defect = flaw.unwrap();
+        assert_eq!((defect.flaw.clone(), defect.flaw.status()), (Flaw::HeadTooLarge, Status::MESSAGE_TOO_LARGE));
+        assert!(fed <= limits.head_bytes_max + 1024, "{fed}");
+        assert!(defect.answer.is_some(), "its fields came before");
+    }
+    // 128 fields fit, and one more does not.
+    let fields = |count: usize| message(&format!("{}l: 0\n", "Y: a\n".repeat(count - 8)), "");
+    assert!(datagram(fields(128).into(), &limits).is_ok());
+    assert_eq!(flaw_of(&fields(129)), Flaw::HeadTooLarge);
+}
+
+/// Two messages of one segment are two, also where the first is refused.
+#[test]
+fn messages_of_one_segment_are_told_apart() {
+    let good = message("l: 6\n", "Watson");
+    let bad = String::from_utf8(message("l: 6\n", "Watson")).unwrap().replace("CSeq: 1", "CSeq: x").into_bytes();
+    let both = |one: &[u8], other: &[u8]| frames(std::iter::once(&[one, other].concat()[..]));
+    let seen = both(&good, &good);
+    assert_eq!((seen.len(), &seen[0]), (2, &seen[1]));
+    assert_eq!(both(&bad, &good), ["refused Malformed CSeq", &seen[0]]);
+    // In a datagram the second is surplus (RFC 3261 §18.3).
+    let read = datagram([&good[..], &good].concat().into(), &Limits::default()).unwrap().unwrap();
+    assert_eq!(read.body(), "Watson");
+    let (one, other) = (good.split_at(good.len() - 3).0, &good[..]);
+    let torn = both(one, other);
+    assert_ne!(torn[0], seen[0], "a body that is cut takes from what follows, and only its length says so");
+}
+
 #[test]
 fn a_missing_field_is_named() {
     for name in ["Via", "From", "To", "Call-ID", "CSeq"] {

@@ -1,11 +1,18 @@
 //! Inputs of the fuzzer, played again.
 
+#[path = "../../../../fuzz/src/sip_invite.rs"]
+mod sip_invite;
 #[path = "../../../../fuzz/src/sip_message.rs"]
 mod sip_message;
 
 use std::fs;
 
 use proptest::prelude::*;
+
+fn steps() -> Vec<Vec<u8>> {
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../../fuzz/corpus/sip_invite");
+    fs::read_dir(folder).unwrap().map(|entry| fs::read(entry.unwrap().path()).unwrap()).collect()
+}
 
 fn inputs() -> Vec<Vec<u8>> {
     let root = concat!(env!("CARGO_MANIFEST_DIR"), "/../..");
@@ -23,7 +30,21 @@ fn the_corpus_holds_no_surprise() {
     }
 }
 
+#[test]
+fn no_known_order_of_steps_breaks_a_session() {
+    let steps = steps();
+    assert!(!steps.is_empty());
+    for input in steps {
+        sip_invite::run(&input);
+    }
+}
+
 proptest! {
+    #[test]
+    fn neither_does_any_other(input in proptest::collection::vec(any::<u8>(), 0..300)) {
+        sip_invite::run(&input);
+    }
+
     #[test]
     fn neither_does_the_corpus_changed(which in any::<usize>(), at in any::<usize>(), with in "[\\x00-\\x7f]{0,4}", cut in any::<bool>()) {
         let inputs = inputs();

@@ -365,6 +365,31 @@ fn every_session_has_one_end_whatever_is_lost_or_repeated() {
     }
 }
 
+/// RFC 4475 §3.4.1: "should be accepted by RFC 3261 elements that want to maintain backwards compatibility": no branch, no
+/// From tag, no Max-Forwards, no Contact, a strict Record-Route.
+#[test]
+fn a_caller_of_rfc_2543_has_a_session() {
+    let mut talk = udp();
+    talk.weather = Box::new(Vec::new);
+    let invite =
+        std::fs::read(concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests/vectors/rfc4475/inv2543.dat")).unwrap();
+    talk.bring(HANA, invite.into());
+    talk.run(MOMENT);
+    assert_eq!(talk.events(HANA), ["offered"]);
+    let answer = talk.answer(HANA, "200");
+    assert!(answer.headers.first(Name::RecordRoute).is_some());
+    let mut ack = talk.answer(HANA, "200");
+    ack.headers.set(Name::CSeq, "56 ACK").unwrap();
+    let text = String::from_utf8(ack.to_bytes().to_vec()).unwrap();
+    talk.bring(HANA, text.replacen("SIP/2.0 200 OK", "ACK sip:UserB@example.com SIP/2.0", 1).into());
+    assert_eq!(talk.events(HANA), ["offered", "acknowledged"]);
+    talk.end(HANA);
+    let bye = talk.last(HANA, "BYE");
+    assert_eq!(bye.uri.to_string(), "sip:UserB@example.com;maddr=ss1.example.com");
+    assert_eq!(bye.headers.first(Name::Route), Some("<sip:+13035551111@ift.client.example.net;user=phone>"));
+    assert!(bye.headers.to().unwrap().tag().is_none());
+}
+
 mod timers {
     use super::*;
 

@@ -14,6 +14,8 @@ mod running;
 mod serving;
 mod shard;
 mod sip;
+mod trunk;
 
 pub use counters::{Ledger, Snapshot};
 pub use running::{ConnectedComponent, GatewayConfig, GatewayError, Monitor, Registration, Running, start};
+pub use trunk::{TargetState, TargetStatus, TestStage, TestStep, TrunkConnection, TrunkStatus, TrunkTest};

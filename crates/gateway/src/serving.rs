@@ -54,6 +54,11 @@ impl Serving {
         self.trunks.get(self.backend_of(address)?.trunk()?)
     }
 
+    /// The trunk of this name.
+    pub(crate) fn trunk(&self, name: &TrunkName) -> Option<&Trunk> {
+        self.trunks.get(name)
+    }
+
     /// All trunks.
     pub(crate) fn trunks(&self) -> impl Iterator<Item = &Trunk> {
         self.trunks.values()

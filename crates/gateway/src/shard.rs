@@ -19,6 +19,7 @@ mod request;
 mod stanza;
 #[cfg(test)]
 mod tests;
+mod trunks;
 
 use std::{
     collections::VecDeque,
@@ -35,7 +36,7 @@ use ::sip::{
 };
 use lexicon::{Now, Timestamp};
 use link::{Inbox, Port, Snapshots};
-use policy::{AccessPolicies, EdgeSnapshot};
+use policy::{AccessPolicies, EdgeSnapshot, Trunk, TrunkName};
 use store::{InvitationOutcome, Revisions, Store};
 use tokio::{
     sync::{mpsc, oneshot, watch},
@@ -45,7 +46,7 @@ use tokio::{
 pub(crate) use components::LINK_WINDOW as COMPONENTS_WINDOW;
 
 use crate::{
-    ConnectedComponent, Registration,
+    ConnectedComponent, Registration, TrunkStatus,
     book::{Book, Change},
     component::Told,
     counters::Counters,
@@ -89,6 +90,10 @@ pub(crate) enum Question {
     Registrations(oneshot::Sender<Vec<Registration>>),
     /// Which components are connected now.
     Components(oneshot::Sender<Vec<ConnectedComponent>>),
+    /// How trunks stand now.
+    Trunks(oneshot::Sender<Vec<TrunkStatus>>),
+    /// How a trunk is configured.
+    Trunk(TrunkName, oneshot::Sender<Option<Box<Trunk>>>),
 }
 
 /// A store write that has ended.
@@ -423,6 +428,12 @@ impl Shard {
             }
             Question::Components(reply) => {
                 let _ = reply.send(self.components.connected());
+            }
+            Question::Trunks(reply) => {
+                let _ = reply.send(self.trunk_statuses());
+            }
+            Question::Trunk(name, reply) => {
+                let _ = reply.send(self.serving.trunk(&name).cloned().map(Box::new));
             }
         }
     }

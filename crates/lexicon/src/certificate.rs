@@ -8,8 +8,8 @@ use std::fmt;
 
 use crate::Timestamp;
 
-/// The names a certificate gives its subject (RFC 6120 §13.7.1.2). The subject's common name is not an identity
-/// (RFC 9525 §2) and is not among them.
+/// The names a certificate gives its subject (RFC 6120 §13.7.1.2, RFC 5922 §7.1). For XMPP the subject's common name is no
+/// identity (RFC 9525 §2).
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub struct CertificateNames {
     /// dNSName entries, as written.
@@ -18,10 +18,14 @@ pub struct CertificateNames {
     pub srv: Vec<String>,
     /// id-on-xmppAddr entries, as written.
     pub xmpp: Vec<String>,
+    /// uniformResourceIdentifier entries, as written: `sip:fabrikam.example`.
+    pub uri: Vec<String>,
+    /// The subject's common name, where there is no subjectAltName at all: only SIP looks at it, and only then.
+    pub common: Option<String>,
 }
 
 impl CertificateNames {
-    /// Whether the certificate names nobody.
+    /// Whether the certificate names nobody to XMPP.
     pub fn is_empty(&self) -> bool {
         self.dns.is_empty() && self.srv.is_empty() && self.xmpp.is_empty()
     }

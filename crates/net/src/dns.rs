@@ -12,6 +12,7 @@
 mod error;
 mod order;
 mod published;
+mod sip;
 mod target;
 
 use std::{
@@ -35,6 +36,7 @@ use published::{Published, merge};
 
 pub use error::{DnsError, NoAnswer, Question};
 pub use order::{Service, order};
+pub use sip::{SipDnsError, SipTransport};
 pub use target::{Endpoint, Kind, Target, TargetError};
 
 /// RFC 6120 §14.7: the port of `xmpp-server`.
@@ -215,19 +217,29 @@ impl Resolver {
         let Some(question) = name(&format!("{}.{}", kind.service(), domain.as_ascii())) else {
             return Ok(Published::Absent);
         };
-        let answer = match self.client.lookup(question, RecordType::SRV).await {
-            Ok(answer) => answer,
-            Err(error) => return absence(&error).map(|()| Published::Absent).map_err(failed),
-        };
-        let services = answer.answers().iter().filter_map(|record| match &record.data {
-            RData::SRV(srv) => Some(Service {
-                priority: srv.priority,
-                weight: srv.weight,
-                target: Target { host: host(&srv.target), port: srv.port, kind },
-            }),
-            _ => None,
+        let records = self.srv(question).await.map_err(failed)?;
+        let services = records.into_iter().map(|record| Service {
+            priority: record.priority,
+            weight: record.weight,
+            target: Target { host: record.target.0, port: record.target.1, kind },
         });
         Ok(Published::of(services.collect()))
+    }
+
+    /// The SRV records of a name with host and port, none if there are none; the host of the target "." is empty.
+    async fn srv(&self, question: Name) -> Result<Vec<Service<(String, u16)>>, NoAnswer> {
+        let answer = match self.client.lookup(question, RecordType::SRV).await {
+            Ok(answer) => answer,
+            Err(error) => return absence(&error).map(|()| Vec::new()),
+        };
+        let services = answer.answers().iter().filter_map(|record| match &record.data {
+            RData::SRV(srv) => {
+                let target = (host(&srv.target), srv.port);
+                Some(Service { priority: srv.priority, weight: srv.weight, target })
+            }
+            _ => None,
+        });
+        Ok(services.collect())
     }
 }
 

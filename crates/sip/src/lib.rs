@@ -10,6 +10,7 @@
 
 pub mod dialog;
 pub mod digest;
+pub mod identity;
 pub mod invite;
 pub mod message;
 pub mod registrar;

@@ -51,7 +51,8 @@ mod tests {
 
     fn matches(dns: &[&str], srv: &[&str], xmpp: &[&str], domain: &str) -> bool {
         let owned = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect();
-        let names = CertificateNames { dns: owned(dns), srv: owned(srv), xmpp: owned(xmpp) };
+        let names =
+            CertificateNames { dns: owned(dns), srv: owned(srv), xmpp: owned(xmpp), ..CertificateNames::default() };
         certificate_names(&names, &Domain::parse(domain).unwrap())
     }
 

@@ -4,17 +4,17 @@ use super::Target;
 
 /// An SRV record.
 #[derive(Clone, Debug, Eq, PartialEq)]
-pub struct Service {
+pub struct Service<T = Target> {
     /// Lower comes first.
     pub priority: u16,
     /// The share among records of one priority.
     pub weight: u16,
     /// Where the service is.
-    pub target: Target,
+    pub target: T,
 }
 
 /// Orders by priority, and within one priority by weighted choice, whatever the kind (XEP-0368 §3), with the 32 uniform bits that `random` gives.
-pub fn order(mut services: Vec<Service>, random: &mut dyn FnMut() -> u32) -> Vec<Target> {
+pub fn order<T>(mut services: Vec<Service<T>>, random: &mut dyn FnMut() -> u32) -> Vec<T> {
     // Records of weight 0 come first inside a priority, so that they keep a very small chance.
     services.sort_by_key(|service| (service.priority, service.weight));
     let mut ordered = Vec::with_capacity(services.len());

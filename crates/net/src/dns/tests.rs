@@ -260,3 +260,48 @@ fn families_take_turns_and_keep_their_order() {
     let ordered: [IpAddr; 4] = ["2001:db8::1", "192.0.2.1", "2001:db8::2", "2001:db8::3"].map(|ip| ip.parse().unwrap());
     assert_eq!(interleave(given.to_vec()), ordered);
 }
+
+async fn sip(table: Table, host: &str, port: Option<u16>, transport: SipTransport) -> Result<Vec<String>, SipDnsError> {
+    let server = Server::start(table).await;
+    let found = resolver(server.address).locate_sip(host, port, transport, &mut || 0).await?;
+    Ok(found.iter().map(SocketAddr::to_string).collect())
+}
+
+/// RFC 3263 §4.2: SRV of the transport, in order of priority, each with all its addresses.
+#[tokio::test]
+async fn a_sip_server_is_found_by_the_records_of_its_transport() {
+    let six = || RData::AAAA(AAAA("2001:db8::1".parse::<Ipv6Addr>().unwrap()));
+    let table = || {
+        vec![
+            services("_sips._tcp.pool.example", vec![srv(2, 0, 5071, "b.example."), srv(1, 0, 5061, "a.example.")]),
+            services("_sip._udp.pool.example", vec![srv(1, 0, 5090, "b.example.")]),
+            a("a.example", 1),
+            ("a.example", RecordType::AAAA, Reply::Records(vec![six()])),
+            a("b.example", 2),
+            a("pool.example", 9),
+        ]
+    };
+    for (port, transport, expected) in [
+        (None, SipTransport::Tls, &["[2001:db8::1]:5061", "192.0.2.1:5061", "192.0.2.2:5071"][..]),
+        (None, SipTransport::Udp, &["192.0.2.2:5090"]),
+        (None, SipTransport::Tcp, &["192.0.2.9:5060"]),
+        (Some(5080), SipTransport::Tls, &["192.0.2.9:5080"]),
+    ] {
+        assert_eq!(sip(table(), "pool.example", port, transport).await.unwrap(), expected, "{port:?} {transport}");
+    }
+}
+
+/// A name server that fails must not send us to the domain's own address; one that says no does.
+#[tokio::test]
+async fn a_failed_question_for_sip_records_is_not_absence() {
+    let table = |reply| vec![("_sip._tcp.pool.example", RecordType::SRV, reply), a("pool.example", 9)];
+    let asked = async |reply| sip(table(reply), "pool.example", None, SipTransport::Tcp).await;
+    let failed = |reason| SipDnsError::Failed { question: "_sip._tcp.pool.example".to_owned(), reason };
+    assert_eq!(asked(Reply::Code(ResponseCode::ServFail)).await, Err(failed(NoAnswer::ServerFailure)));
+    assert_eq!(asked(Reply::Silence).await, Err(failed(NoAnswer::TimedOut)));
+    assert_eq!(asked(Reply::Code(ResponseCode::NXDomain)).await.unwrap(), ["192.0.2.9:5060"]);
+    let not_offered = SipDnsError::NotOffered("_sip._tcp.pool.example".to_owned());
+    assert_eq!(asked(Reply::Records(vec![srv(0, 0, 0, ".")])).await, Err(not_offered));
+    let gone = Reply::Records(vec![srv(0, 0, 5060, "gone.example.")]);
+    assert_eq!(asked(gone).await, Err(SipDnsError::NoAddress("gone.example".to_owned())), "no fallback follows");
+}

@@ -1,4 +1,4 @@
-//! Reading an end-entity certificate: names, validity, key (RFC 6120 §13.7.1.2, RFC 4985).
+//! Reading an end-entity certificate: names, validity, key (RFC 6120 §13.7.1.2, RFC 4985, RFC 5922 §7.1).
 //!
 //! webpki does not tell otherName entries, so names are read with `x509-parser`. Reading decides nothing: a certificate
 //! that nobody vouches for has names too.
@@ -70,10 +70,15 @@ fn timestamp(time: ASN1Time) -> Timestamp {
 fn names(certificate: &X509Certificate<'_>) -> Result<CertificateNames, CertificateFault> {
     let mut names = CertificateNames::default();
     let extension = certificate.subject_alternative_name().map_err(|_| CertificateFault::Malformed)?;
-    let Some(extension) = extension else { return Ok(names) };
+    let Some(extension) = extension else {
+        let common = certificate.subject().iter_common_name().next();
+        names.common = common.and_then(|name| name.as_str().ok()).map(str::to_owned);
+        return Ok(names);
+    };
     for name in extension.value.general_names.iter().take(NAMES_MAX) {
         match name {
             GeneralName::DNSName(name) => names.dns.push((*name).to_owned()),
+            GeneralName::URI(uri) => names.uri.push((*uri).to_owned()),
             GeneralName::OtherName(oid, value) => match oid.to_id_string().as_str() {
                 XMPP_ADDR => names.xmpp.extend(text(value, Tag::Utf8String)),
                 DNS_SRV => names.srv.extend(text(value, Tag::Ia5String)),

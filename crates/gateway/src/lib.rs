@@ -4,8 +4,8 @@
 //! database nothing on the way of a message; only a first message waits for a write, because what widens the rights of a
 //! partner's user must be durable first. Sockets are in `sip`, all decisions in one task per shard.
 //!
-//! This is the part with the built-in registrar and components. Trunks, TLS, presence of SIP users and sessions are left
-//! out.
+//! Internal addresses are those of the built-in registrar, of components, and of SIP deployments behind trunks. Presence of
+//! SIP users and sessions are left out.
 
 mod book;
 mod component;
@@ -17,5 +17,7 @@ mod sip;
 mod trunk;
 
 pub use counters::{Ledger, Snapshot};
-pub use running::{ConnectedComponent, GatewayConfig, GatewayError, Monitor, Registration, Running, start};
+pub use running::{
+    Certificates, ConnectedComponent, GatewayConfig, GatewayError, Monitor, Registration, Running, start,
+};
 pub use trunk::{TargetState, TargetStatus, TestStage, TestStep, TrunkConnection, TrunkStatus, TrunkTest};

@@ -9,7 +9,11 @@ use std::{
 
 use ::sip::Transport;
 use link::{LinkEnd, Snapshots};
-use net::listen::{ListenError, listen};
+use net::{
+    dns::{DnsConfig, Resolver, ResolverError},
+    listen::{ListenError, listen},
+    tls::{CertificateFileError, CertificateFiles, Identities, Tls, TlsError},
+};
 use policy::{AccessPolicies, TrunkName};
 use store::{Revisions, Store, StoreError};
 use tokio::{
@@ -28,6 +32,7 @@ use crate::{
         flows::{Datagrams, Flows, Listener},
         tcp, udp,
     },
+    trunk::{self, Dialler},
 };
 
 /// Stanzas on the link that were not settled yet.
@@ -44,6 +49,12 @@ pub struct GatewayConfig {
     pub sip_udp: Vec<SocketAddr>,
     /// Where SIP is listened for over TCP; port 0 lets the kernel choose.
     pub sip_tcp: Vec<SocketAddr>,
+    /// Where SIP is listened for over TLS; port 0 lets the kernel choose. Needs a certificate.
+    pub sip_tls: Vec<SocketAddr>,
+    /// What is shown over TLS, to those who connect and to trunks; the first where no other fits.
+    pub certificates: Vec<CertificateFiles>,
+    /// Whom to ask for the addresses of trunks. Its overrides are for XMPP and not looked at.
+    pub dns: DnsConfig,
     /// The host that endpoints reach us by, for Via, where the gateway listens on all addresses. Without it the address
     /// of the default route is taken.
     pub sip_host: Option<String>,
@@ -62,6 +73,18 @@ pub enum GatewayError {
     /// An address cannot be listened on.
     #[error(transparent)]
     Listen(#[from] ListenError),
+    /// A certificate cannot be used.
+    #[error(transparent)]
+    Certificate(#[from] CertificateFileError),
+    /// TLS cannot be set up.
+    #[error(transparent)]
+    Tls(#[from] TlsError),
+    /// TLS is listened for and there is no certificate to show.
+    #[error("SIP over TLS needs a certificate")]
+    NoCertificate,
+    /// The name servers of this machine cannot be used.
+    #[error(transparent)]
+    Resolver(#[from] ResolverError),
     /// Users and contacts cannot be read.
     #[error("users and contacts cannot be loaded: {0}")]
     Store(#[from] StoreError),
@@ -74,7 +97,7 @@ pub struct Registration {
     pub address: lexicon::BareJid,
     /// The URI of the endpoint.
     pub contact: String,
-    /// `UDP` or `TCP`.
+    /// `UDP`, `TCP` or `TLS`.
     pub transport: &'static str,
     /// Where the REGISTER came from.
     pub source: SocketAddr,
@@ -102,11 +125,30 @@ pub struct ConnectedComponent {
 pub struct Running {
     udp: Vec<SocketAddr>,
     tcp: Vec<SocketAddr>,
+    tls: Vec<SocketAddr>,
     components: Vec<SocketAddr>,
     monitor: Monitor,
+    certificates: Certificates,
     stop: watch::Sender<bool>,
     shard: JoinHandle<()>,
     listeners: Vec<JoinHandle<()>>,
+}
+
+/// The certificates that a gateway shows. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Certificates(Arc<watch::Sender<Tls>>);
+
+impl Certificates {
+    /// Those that new connections show.
+    pub fn in_use(&self) -> Tls {
+        self.0.borrow().clone()
+    }
+
+    /// Reads `files`, for connections from now on; live ones are not touched. After an error the old ones stay in use.
+    pub fn reload(&self, files: &[CertificateFiles]) -> Result<(), GatewayError> {
+        self.0.send_replace(Tls::new(Identities::load(files)?)?);
+        Ok(())
+    }
 }
 
 /// Looks at a gateway without holding it. Cloning is cheap.
@@ -163,8 +205,8 @@ impl Monitor {
     pub async fn test_trunk(&self, name: &TrunkName) -> Option<TrunkTest> {
         let (reply, answer) = oneshot::channel();
         self.questions.send(Question::Trunk(name.clone(), reply)).await.ok()?;
-        let trunk = answer.await.ok()??;
-        Some(TrunkTest { name: trunk.name, steps: Vec::new() })
+        let (trunk, dialler, way) = answer.await.ok()??;
+        Some(trunk::test(&dialler, &trunk, &way).await)
     }
 }
 
@@ -177,6 +219,16 @@ impl Running {
     /// Where SIP is listened for over TCP.
     pub fn sip_tcp(&self) -> &[SocketAddr] {
         &self.tcp
+    }
+
+    /// Where SIP is listened for over TLS.
+    pub fn sip_tls(&self) -> &[SocketAddr] {
+        &self.tls
+    }
+
+    /// For those who read the certificates again.
+    pub fn certificates(&self) -> Certificates {
+        self.certificates.clone()
     }
 
     /// Where components connect.
@@ -220,9 +272,14 @@ pub async fn start(
     link: LinkEnd,
     snapshots: Snapshots,
 ) -> Result<Running, GatewayError> {
-    if config.sip_udp.is_empty() && config.sip_tcp.is_empty() {
+    if config.sip_udp.is_empty() && config.sip_tcp.is_empty() && config.sip_tls.is_empty() {
         return Err(GatewayError::NoListener);
     }
+    if !config.sip_tls.is_empty() && config.certificates.is_empty() {
+        return Err(GatewayError::NoCertificate);
+    }
+    let (shown, tls_in_use) = watch::channel(Tls::new(Identities::load(&config.certificates)?)?);
+    let resolver = Arc::new(Resolver::new(config.dns.clone())?);
     let (book, serving, seen) = book::load(&store).await?;
     let bound = bind(&config).await?;
     let counters = Arc::new(Counters::default());
@@ -233,14 +290,23 @@ pub async fn start(
     let (stored, written) = mpsc::channel(WRITES_MAX);
     let (told, heard) = mpsc::channel(TOLD_MAX);
     let (udp, tcp) = (addresses(&bound.udp, |socket| socket.local_addr()), addresses(&bound.tcp, |l| l.local_addr()));
+    let tls = addresses(&bound.tls, |listener| listener.local_addr());
     let components = addresses(&bound.components, |listener| listener.local_addr());
     let flows = flows(&bound, &config);
+    let dialler = Dialler {
+        arrivals: arrivals.clone(),
+        tls: tls_in_use.clone(),
+        resolver,
+        own: Arc::new(flows.own_addresses()),
+        stop: stopped.clone(),
+    };
     let (applied, up_to) = watch::channel(seen);
     let parts = Parts {
         flows,
         book,
         snapshots: snapshots.clone(),
         access: AccessPolicies::default(),
+        dialler,
         store: store.clone(),
         stored,
         port: link.link.port(LINK_WINDOW),
@@ -253,8 +319,12 @@ pub async fn start(
     for (index, socket) in bound.udp.into_iter().enumerate() {
         tokio::spawn(udp::read(socket, index, arrivals.clone(), Arc::clone(&counters), stopped.clone()));
     }
+    let means = tcp::Means { arrivals, counters: Arc::clone(&counters), seats: Arc::default(), stop: stopped.clone() };
     for listener in bound.tcp {
-        tokio::spawn(tcp::accept(listener, arrivals.clone(), Arc::clone(&counters), stopped.clone()));
+        tokio::spawn(tcp::accept(listener, None, means.clone()));
+    }
+    for listener in bound.tls {
+        tokio::spawn(tcp::accept(listener, Some(tls_in_use.clone()), means.clone()));
     }
     let (stop_listening, half_open) = (stopped.clone(), listener::half_open());
     let means = listener::Means { told, counters: Arc::clone(&counters), snapshots, half_open, stop: stop_listening };
@@ -272,24 +342,29 @@ pub async fn start(
     };
     let shard = tokio::spawn(Shard::new(parts).run(ears));
     let monitor = Monitor { counters, questions, applied: up_to };
-    Ok(Running { udp, tcp, components, monitor, stop, shard, listeners })
+    let certificates = Certificates(Arc::new(shown));
+    Ok(Running { udp, tcp, tls, components, monitor, certificates, stop, shard, listeners })
 }
 
 /// Sockets that are bound.
 struct Bound {
     udp: Vec<Arc<UdpSocket>>,
     tcp: Vec<TcpListener>,
+    tls: Vec<TcpListener>,
     components: Vec<TcpListener>,
 }
 
 async fn bind(config: &GatewayConfig) -> Result<Bound, GatewayError> {
-    let mut bound = Bound { udp: Vec::new(), tcp: Vec::new(), components: Vec::new() };
+    let mut bound = Bound { udp: Vec::new(), tcp: Vec::new(), tls: Vec::new(), components: Vec::new() };
     for address in &config.sip_udp {
         let socket = UdpSocket::bind(address).await.map_err(|error| ListenError::of(*address, error))?;
         bound.udp.push(Arc::new(socket));
     }
     for address in &config.sip_tcp {
         bound.tcp.push(listen(*address)?);
+    }
+    for address in &config.sip_tls {
+        bound.tls.push(listen(*address)?);
     }
     for address in &config.components {
         bound.components.push(listen(*address)?);
@@ -305,13 +380,16 @@ fn flows(bound: &Bound, config: &GatewayConfig) -> Flows {
     let host = |address: &SocketAddr| host_of(address.ip(), config.sip_host.as_deref());
     let udp = addresses(&bound.udp, |socket| socket.local_addr());
     let tcp = addresses(&bound.tcp, |listener| listener.local_addr());
-    let all = udp.iter().map(|address| (Transport::Udp, address)).chain(tcp.iter().map(|tcp| (Transport::Tcp, tcp)));
-    let listener = |(transport, address): (_, &SocketAddr)| Listener {
+    let tls = addresses(&bound.tls, |listener| listener.local_addr());
+    let of = |transport, addresses: &'_ [SocketAddr]| addresses.iter().map(|a| (transport, *a)).collect::<Vec<_>>();
+    let all = [of(Transport::Udp, &udp), of(Transport::Tcp, &tcp), of(Transport::Tls, &tls)].concat();
+    let listener = |(transport, address): (_, SocketAddr)| Listener {
         transport,
-        host: host(address).into(),
+        is_ipv4: address.is_ipv4(),
+        host: host(&address).into(),
         port: address.port(),
     };
-    let listeners = all.map(listener).collect();
+    let listeners = all.into_iter().map(listener).collect();
     let datagrams = |(socket, address): (&Arc<UdpSocket>, &SocketAddr)| Datagrams {
         socket: Arc::clone(socket),
         sent_by: format!("{}:{}", host(address), address.port()).into(),

@@ -54,6 +54,12 @@ impl Serving {
         self.trunks.get(self.backend_of(address)?.trunk()?)
     }
 
+    /// The first of the domains that a trunk serves, by name.
+    pub(crate) fn domain_of(&self, trunk: &TrunkName) -> Option<&Domain> {
+        let serves = |backends: &[Backend]| backends.iter().any(|backend| backend.trunk() == Some(trunk));
+        self.domains.iter().filter(|(_, backends)| serves(backends)).map(|(name, _)| name).min()
+    }
+
     /// The trunk of this name.
     pub(crate) fn trunk(&self, name: &TrunkName) -> Option<&Trunk> {
         self.trunks.get(name)

@@ -56,6 +56,7 @@ use crate::{
         flows::{Flows, Written},
         penalty::Penalties,
     },
+    trunk::{Dialler, Way},
 };
 
 /// How long a nonce may be used.
@@ -93,7 +94,7 @@ pub(crate) enum Question {
     /// How trunks stand now.
     Trunks(oneshot::Sender<Vec<TrunkStatus>>),
     /// How a trunk is configured.
-    Trunk(TrunkName, oneshot::Sender<Option<Box<Trunk>>>),
+    Trunk(TrunkName, oneshot::Sender<Option<(Box<Trunk>, Dialler, Way)>>),
 }
 
 /// A store write that has ended.
@@ -114,6 +115,8 @@ pub(crate) struct Parts {
     pub(crate) book: Book,
     pub(crate) snapshots: Snapshots,
     pub(crate) access: AccessPolicies,
+    /// Opens connections to trunks.
+    pub(crate) dialler: Dialler,
     pub(crate) store: Store,
     pub(crate) stored: mpsc::Sender<Stored>,
     pub(crate) port: Port,
@@ -147,6 +150,7 @@ pub(crate) struct Shard {
     outward: outward::Outward,
     components: components::Components,
     serving: Serving,
+    trunks: trunks::Trunks,
     deliveries: delivery::Deliveries,
     memory: memory::Memory,
     counters: Arc<Counters>,
@@ -170,7 +174,7 @@ enum Event {
 
 impl Shard {
     pub(crate) fn new(parts: Parts) -> Self {
-        Self {
+        let mut shard = Self {
             now: clock(),
             inputs: VecDeque::new(),
             layer: Layer::new(transaction::Limits::default(), net::entropy::seed()),
@@ -189,12 +193,15 @@ impl Shard {
             outward: outward::Outward::default(),
             components: components::Components::new(parts.components, parts.serving.components.clone()),
             serving: Serving::new(parts.serving),
+            trunks: trunks::Trunks::new(parts.dialler),
             deliveries: delivery::Deliveries::default(),
             memory: memory::Memory::default(),
             counters: parts.counters,
             contacts: parts.contacts,
             applied: parts.applied,
-        }
+        };
+        shard.take_trunks();
+        shard
     }
 
     /// Runs until it is told to stop, or nobody can reach it any more.
@@ -250,6 +257,7 @@ impl Shard {
         self.registrar.expire(now);
         self.expire_letters();
         self.expire_deliveries();
+        self.tick_trunks();
         self.release_held();
     }
 
@@ -259,6 +267,7 @@ impl Shard {
             self.registrar.deadline(),
             self.outward.deadline(),
             self.deliveries.deadline(),
+            self.trunks.deadline(),
             self.components.is_holding().then(|| self.now.instant + HELD_PAUSE),
             Some(self.now.instant + SLEEP_MAX),
         ];
@@ -269,6 +278,7 @@ impl Shard {
     fn drain(&mut self) {
         let before = self.layer.counters();
         let mut outputs = Vec::new();
+        self.settle_trunks();
         while let Some(input) = self.inputs.pop_front() {
             self.layer.handle(self.now, input);
             outputs.extend(std::iter::from_fn(|| self.layer.poll()));
@@ -285,6 +295,7 @@ impl Shard {
                     | Output::Abandoned { .. } => {}
                 }
             }
+            self.settle_trunks();
         }
         let after = self.layer.counters();
         if before != after {
@@ -298,7 +309,7 @@ impl Shard {
             Written::Lost => self.counters.sip("not_sent"),
             Written::Broken => {
                 self.counters.sip("connection_stalled");
-                self.lose(flow);
+                self.lose(flow, Some("it took nothing for too long"));
             }
         }
     }
@@ -312,12 +323,14 @@ impl Shard {
             Arrival::Datagram { socket, source, message } => self.datagram(socket, source, message),
             Arrival::Opened { flow, connection } => self.flows.open(flow, connection),
             Arrival::Frame { flow, frame } => self.frame(flow, frame),
-            Arrival::Closed { flow, defect } => {
+            Arrival::Closed { flow, defect, reason } => {
                 if let Some(defect) = defect {
                     self.defect(flow, *defect);
                 }
-                self.lose(flow);
+                self.lose(flow, reason.as_deref());
             }
+            Arrival::Dialled { place, outcome } => self.dialled(&place, outcome),
+            Arrival::Resolved { trunk, made, found } => self.resolved(&trunk, made, found),
         }
     }
 
@@ -353,7 +366,7 @@ impl Shard {
         let (Some(flow), Some(source)) = (self.flows.flow(id), self.flows.remote(id)) else { return };
         if self.penalties.is_exhausted(source.ip(), self.now.instant) {
             self.counters.sip("source_limit");
-            return self.lose(id);
+            return self.lose(id, None);
         }
         match frame {
             Frame::Message(Message::Request(mut request)) => match request.note_source(source) {
@@ -378,9 +391,10 @@ impl Shard {
     }
 
     /// A connection is gone: what is in flight on it fails, and its endpoints register anew.
-    fn lose(&mut self, flow: FlowId) {
+    fn lose(&mut self, flow: FlowId, reason: Option<&str>) {
         if self.flows.close(flow) {
             self.registrar.flow_lost(flow);
+            self.connection_ended(flow, reason);
             self.inputs.push_back(Input::FlowLost(flow));
         }
     }
@@ -405,6 +419,7 @@ impl Shard {
             Change::Serving(mut serving) => {
                 self.components.take(std::mem::take(&mut serving.components));
                 self.serving = Serving::new(*serving);
+                self.take_trunks();
             }
             Change::UpTo(revisions) => {
                 self.applied.send_replace(revisions);
@@ -433,7 +448,7 @@ impl Shard {
                 let _ = reply.send(self.trunk_statuses());
             }
             Question::Trunk(name, reply) => {
-                let _ = reply.send(self.serving.trunk(&name).cloned().map(Box::new));
+                let _ = reply.send(self.trunk_for_test(&name));
             }
         }
     }

@@ -5,19 +5,25 @@
 
 pub(crate) mod flows;
 pub(crate) mod penalty;
+pub(crate) mod seats;
+pub(crate) mod stream;
 pub(crate) mod tcp;
 pub(crate) mod udp;
 
 use std::{net::SocketAddr, sync::Arc};
 
 use ::sip::{
-    FlowId, Message,
+    FlowId, Message, Transport,
     message::{Defect, Frame, StreamFramer},
 };
 use bytes::Bytes;
+use lexicon::{Domain, Timestamp};
+use net::tls::PeerChain;
 use tokio::sync::mpsc;
 
-/// What the tasks of this module tell the shard.
+use crate::trunk::{DialFailure, Found, Place};
+
+/// What the tasks of this module, and those that dial, tell the shard.
 #[derive(Debug)]
 pub(crate) enum Arrival {
     /// A datagram was read.
@@ -28,20 +34,39 @@ pub(crate) enum Arrival {
         message: Result<Message, Box<Defect>>,
     },
     /// A connection was accepted.
-    Opened { flow: FlowId, connection: Connection },
+    Opened { flow: FlowId, connection: Box<Connection> },
     /// A frame was read from it.
     Frame { flow: FlowId, frame: Frame },
-    /// It has ended; `defect` if its bytes could not be framed.
-    Closed { flow: FlowId, defect: Option<Box<Defect>> },
+    /// It has ended; `defect` if its bytes could not be framed, `reason` if the other end did not just close it.
+    Closed { flow: FlowId, defect: Option<Box<Defect>>, reason: Option<String> },
+    /// A connection to a trunk was opened, or could not be.
+    Dialled { place: Place, outcome: Result<(FlowId, Box<Connection>), DialFailure> },
+    /// The addresses of a trunk's targets.
+    Resolved { trunk: policy::TrunkName, made: u64, found: Vec<Found> },
 }
 
 /// A connection as the shard keeps it.
 #[derive(Debug)]
 pub(crate) struct Connection {
     pub(crate) peer: SocketAddr,
+    pub(crate) transport: Transport,
+    /// Our host and port for the Via of requests.
     pub(crate) sent_by: Arc<str>,
     /// To its writing task; dropping it ends the connection.
     pub(crate) outbox: mpsc::Sender<Bytes>,
+    /// Of its other end; none without TLS.
+    pub(crate) identity: Option<Identity>,
+    /// Whether we opened it.
+    pub(crate) outgoing: bool,
+    pub(crate) since: Timestamp,
+}
+
+/// What the other end of a connection has shown in its handshake.
+#[derive(Clone, Debug)]
+pub(crate) struct Identity {
+    pub(crate) chain: PeerChain,
+    /// RFC 5922 §7.1; whether anybody vouches for them is judged apart.
+    pub(crate) names: Vec<Domain>,
 }
 
 /// The answer to a keep-alive on a stream.

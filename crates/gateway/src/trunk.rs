@@ -3,6 +3,10 @@
 //! Which requests a trunk may send, and which go to it, is decided in the shard; here are the tasks that wait for the
 //! network in its stead, and what can be told of trunks.
 
+mod dial;
 mod status;
+mod test;
 
+pub(crate) use dial::{DialFailure, Dialler, Found, OwnAddresses, Place, Way, check};
 pub use status::{TargetState, TargetStatus, TestStage, TestStep, TrunkConnection, TrunkStatus, TrunkTest};
+pub(crate) use test::{options, test};

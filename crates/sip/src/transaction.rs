@@ -128,6 +128,9 @@ pub enum Input {
     Withdraw(Ticket),
     /// The flow is gone; requests in flight on it fail.
     FlowLost(FlowId),
+    /// The other end of the flow is taken for dead: requests in flight or waiting on it fail as if it were gone, while
+    /// what was received on it can still be answered.
+    Abandon(FlowId),
     /// Time has passed.
     Tick,
 }

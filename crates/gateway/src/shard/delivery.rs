@@ -1,4 +1,4 @@
-//! Delivery of a text to the endpoints of an internal user.
+//! Delivery of a text to the endpoints of an internal user, or to the trunk that serves the address.
 //!
 //! All registered contacts get it in parallel, each as one or more requests in order. The first contact that took it
 //! makes it delivered; if none did, the best of their answers counts (RFC 3261 §16.7 step 6). A contact that does not
@@ -21,6 +21,8 @@ use interwork::{
 };
 use lexicon::{BareJid, Jid};
 use link::Receipt;
+use policy::TrunkName;
+use store::Backend;
 use xmpp::stanza::{Condition, StanzaError};
 
 use super::{Shard, request::Incoming};
@@ -69,9 +71,24 @@ struct Delivery {
 #[derive(Debug)]
 struct Branch {
     contact: Uri,
+    /// Whether it is a contact that a user has registered.
+    registered: bool,
     /// Requests that were not answered yet, in order.
     waiting: Vec<Ticket>,
     ended: bool,
+}
+
+/// A place that a text goes to.
+struct Destination {
+    /// The Request-URI.
+    contact: Uri,
+    way: Way,
+    path: Path,
+}
+
+enum Way {
+    Flow(Flow),
+    Trunk(TrunkName),
 }
 
 /// All deliveries under way.
@@ -110,16 +127,16 @@ impl Shard {
         };
         let number = self.deliveries.next();
         let (mut branches, mut best) = (Vec::new(), None);
-        for (contact, flow) in self.reachable(to) {
-            let path = if flow.transport.is_reliable() { Path::CongestionSafe } else { Path::Any };
+        for Destination { contact, way, path } in self.destinations(to, &recipient) {
             let target = Target { uri: &contact, from: &from, to: &recipient, path };
             let host = to.domain().as_ascii();
             let tokens = &mut self.tokens;
             let ids = || Ids { call_id: format!("{}@{host}", tokens.make()), tag: tokens.make() };
             match message::requests(text, target, ids) {
                 Ok(requests) => {
-                    let waiting = self.launch(number, branches.len(), &flow, requests);
-                    branches.push(Branch { contact, waiting, ended: false });
+                    let waiting = self.launch(number, branches.len(), &way, requests);
+                    let registered = matches!(way, Way::Flow(_));
+                    branches.push(Branch { contact, registered, waiting, ended: false });
                 }
                 Err(error) => best = better(best, Ended::Refused(error)),
             }
@@ -135,15 +152,44 @@ impl Shard {
         self.deliveries.by_number.insert(number, delivery);
     }
 
-    fn launch(&mut self, number: u64, branch: usize, flow: &Flow, requests: Vec<Request>) -> Vec<Ticket> {
+    fn launch(&mut self, number: u64, branch: usize, way: &Way, requests: Vec<Request>) -> Vec<Ticket> {
         let mut tickets = Vec::with_capacity(requests.len());
         for request in requests {
             let ticket = Ticket(self.deliveries.next());
             self.deliveries.tickets.insert(ticket, (number, branch));
-            self.inputs.push_back(Input::Send { ticket, flow: flow.clone(), request });
+            match way {
+                Way::Flow(flow) => self.inputs.push_back(Input::Send { ticket, flow: flow.clone(), request }),
+                Way::Trunk(name) => self.send_by_trunk(ticket, name.clone(), request),
+            }
             tickets.push(ticket);
         }
         tickets
+    }
+
+    /// A ticket for a request of ours.
+    pub(super) fn next_ticket(&mut self) -> Ticket {
+        Ticket(self.deliveries.next())
+    }
+
+    /// A request of a delivery could not be sent.
+    pub(super) fn fail_ticket(&mut self, ticket: Ticket, error: StanzaError) {
+        if let Some((number, branch)) = self.deliveries.tickets.remove(&ticket) {
+            self.end_branch(number, branch, Ended::Refused(error));
+        }
+    }
+
+    /// Where the texts for an address go: to the trunk that serves it, else to all contacts that can be tried.
+    fn destinations(&mut self, to: &Jid, recipient: &Uri) -> Vec<Destination> {
+        if let Some(Backend::Trunk(name)) = self.serving.backend_of(to.bare()) {
+            let safe = self.serving.trunk(name).is_some_and(|trunk| trunk.congestion_safe);
+            let path = if safe { Path::CongestionSafe } else { Path::Any };
+            return vec![Destination { contact: recipient.clone(), way: Way::Trunk(name.clone()), path }];
+        }
+        let registered = |(contact, flow): (Uri, Flow)| {
+            let path = if flow.transport.is_reliable() { Path::CongestionSafe } else { Path::Any };
+            Destination { contact, way: Way::Flow(flow), path }
+        };
+        self.reachable(to).into_iter().map(registered).collect()
     }
 
     /// The contacts of a user that can be tried, with the flow to each.
@@ -179,6 +225,10 @@ impl Shard {
 
     /// A request of a delivery has ended.
     pub(super) fn answered(&mut self, ticket: Ticket, answer: Result<Response, transaction::SendError>) {
+        if self.probe_answered(ticket, &answer) {
+            return;
+        }
+        let Some(answer) = self.trunk_answered(ticket, answer) else { return };
         let Some((number, branch)) = self.deliveries.tickets.remove(&ticket) else { return };
         let Some(delivery) = self.deliveries.by_number.get_mut(&number) else { return };
         let Some(attempt) = delivery.branches.get_mut(branch) else { return };
@@ -192,7 +242,8 @@ impl Shard {
             }
             Ok(response) => Ended::Answered(response.status, response.phrase().to_owned()),
             Err(error) => {
-                if matches!(error, transaction::SendError::TimedOut | transaction::SendError::FlowLost) {
+                let is_silent = matches!(error, transaction::SendError::TimedOut | transaction::SendError::FlowLost);
+                if is_silent && attempt.registered {
                     self.registrar.mark_unreachable(&delivery.to.to_string(), &attempt.contact);
                     self.counters.sip("contact_unreachable");
                 }
@@ -208,9 +259,10 @@ impl Shard {
         if std::mem::replace(&mut attempt.ended, true) {
             return;
         }
+        let mut withdrawn = Vec::new();
         for ticket in attempt.waiting.drain(..) {
             self.deliveries.tickets.remove(&ticket);
-            self.inputs.push_back(Input::Withdraw(ticket));
+            withdrawn.push(ticket);
         }
         delivery.open -= 1;
         delivery.best = better(delivery.best.take(), ended);
@@ -219,6 +271,7 @@ impl Shard {
         if delivery.open == 0 {
             self.forget(number);
         }
+        withdrawn.into_iter().for_each(|ticket| self.withdraw(ticket));
         if let (Some(sender), Some(best)) = (sender, best) {
             self.finish(sender, best);
         }
@@ -242,7 +295,7 @@ impl Shard {
             let Some(delivery) = self.forget(number) else { continue };
             for ticket in delivery.branches.into_iter().flat_map(|branch| branch.waiting) {
                 self.deliveries.tickets.remove(&ticket);
-                self.inputs.push_back(Input::Withdraw(ticket));
+                self.withdraw(ticket);
             }
             if let Some(sender) = delivery.sender {
                 let text = "The recipient's device did not answer in time";

@@ -79,6 +79,11 @@ impl Shard {
         }
     }
 
+    /// Whether an address behind a trunk has never been used: whether it exists only the trunk's deployment knows.
+    fn is_unseen(&self, user: &BareJid) -> bool {
+        matches!(self.serving.backend_of(user), Some(Backend::Trunk(_))) && !self.has_been_seen(user)
+    }
+
     pub(super) fn stanza(&mut self, kind: Kind, arrived: Arrived<'_>) {
         let judged = self.judge(kind, &arrived);
         tracing::debug!(from = %arrived.from, to = %arrived.to, ?kind, ?judged, "a stanza of a partner");
@@ -86,6 +91,9 @@ impl Shard {
             Judged::Deliver => self.pass(kind, arrived),
             Judged::Answer(answer) => self.refuse(arrived.receipt, error_of(answer)),
             Judged::Drop(reason) => self.silence(arrived.receipt, reason.as_str()),
+            Judged::KeepPending if self.is_unseen(arrived.to.bare()) => {
+                self.silence(arrived.receipt, DropReason::NoSuchUser.as_str());
+            }
             Judged::KeepPending => self.keep_invitation(arrived),
             Judged::TreatAsSubscribe => self.silence(arrived.receipt, "presence_not_carried"),
             Judged::WithdrawPending => self.withdraw_invitation(arrived),

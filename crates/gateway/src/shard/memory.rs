@@ -29,7 +29,7 @@ pub(super) struct Memory {
     call_ids: Recent<Pair, Arc<str>>,
     /// Who was told that encrypted messages cannot be read.
     hinted: Recent<Pair, ()>,
-    /// Addresses that components have used.
+    /// Addresses that components and trunks have used.
     seen: Recent<BareJid, ()>,
     /// Whose probe a component was handed as a request to see presence.
     probes: Recent<Pair, ()>,
@@ -67,7 +67,7 @@ impl Memory {
         repeats
     }
 
-    /// A component has used this address.
+    /// A component or a trunk has used this address.
     pub(super) fn saw(&mut self, address: &BareJid) {
         if !self.has_seen(address) {
             self.seen.put(address.clone(), ());

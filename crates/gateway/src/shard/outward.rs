@@ -20,7 +20,12 @@ use lexicon::{BareJid, DomainPair, Jid};
 use link::{EnvelopeId, SendError, Settled, Settlement};
 use policy::contact::{MessageKind, Outbound, StanzaKind, judge_outbound};
 
-use super::{Shard, Stored, WRITES_MAX, delivery::Sender, memory::Pair, request::Incoming};
+use super::{
+    Shard, Stored, WRITES_MAX,
+    delivery::Sender,
+    memory::Pair,
+    request::{self, Incoming},
+};
 
 /// How long a message may stay undecided.
 const DECISION_MAX: Duration = Duration::from_secs(20);
@@ -72,8 +77,8 @@ impl Outward {
 
 impl Shard {
     /// Takes a MESSAGE.
-    pub(super) fn message(&mut self, incoming: Incoming) {
-        let Some(from) = self.authenticate(&incoming) else { return };
+    pub(super) fn message(&mut self, mut incoming: Incoming) {
+        let Some(from) = self.sender(&mut incoming) else { return };
         self.counters.from_users.received();
         let to = match uri::to_jid(&incoming.request.uri) {
             Ok(to) => to,
@@ -115,6 +120,11 @@ impl Shard {
         }
         if !self.may_exist(to.bare()) {
             return self.refuse_message(&incoming, Answer::new(Status::NOT_FOUND), &[]);
+        }
+        let back = self.serving.trunk_of(to.bare()).map(|trunk| request::Origin::Trunk(trunk.name.clone()));
+        if back.is_some() && back == incoming.origin {
+            let answer = Answer::new(Status::LOOP_DETECTED).with_text("The system that sent this serves the recipient");
+            return self.refuse_message(&incoming, answer, &[]);
         }
         self.deliver(Sender::User(Box::new(incoming)), from, to, text, None);
     }

@@ -6,13 +6,20 @@ use ::sip::{Status, registrar::RegisterError};
 use interwork::{error::Answer, uri};
 use lexicon::BareJid;
 
-use super::{Shard, request::Incoming};
+use super::{
+    Shard,
+    request::{Incoming, Origin},
+};
 use crate::Registration;
 
 impl Shard {
     /// Takes a REGISTER. A user registers for their own address alone.
     pub(super) fn register(&mut self, incoming: Incoming) {
-        let Some(user) = self.authenticate(&incoming) else { return };
+        let mut incoming = incoming;
+        let Some(user) = self.sender(&mut incoming) else { return };
+        if incoming.origin != Some(Origin::RegistrarUser) {
+            return self.stranger(&incoming, "trunk_registration", "Your addresses are not registered here");
+        }
         let request = &incoming.request;
         let to = request.headers.to().ok().and_then(|to| uri::to_jid(&to.uri).ok());
         if to.map(lexicon::Jid::into_bare).as_ref() != Some(&user) {

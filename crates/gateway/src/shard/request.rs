@@ -1,19 +1,21 @@
 //! Requests of SIP endpoints: what is judged before a method is looked at, and who sent it.
 //!
-//! REGISTER and MESSAGE are authenticated by digest, and From must be the authenticated address, so nobody can send in
-//! another's name and nobody outside can send at all. OPTIONS is answered to anybody, since it tells nothing of users.
+//! A request from an address that a trunk serves must have come from that trunk. All others are authenticated by digest, and
+//! From must be the authenticated address, so nobody can send in another's name and nobody outside can send at all. OPTIONS is answered to anybody, since it tells nothing of users.
 //! Everything else is refused with what we do support (RFC 3261 §8.2.1).
 
 use std::fmt::Display;
 
 use ::sip::{
-    Flow, Method, Name, Request, Response, Status, Uri,
+    Flow, Method, Name, Request, Response, Status, Transport, Uri,
     digest::{Algorithm, Credentials, DigestError},
     message::{Scheme, same_resource, warning},
     transaction::ServerId,
 };
 use interwork::{error::Answer, uri};
 use lexicon::BareJid;
+use policy::TrunkName;
+use store::Backend;
 
 use super::Shard;
 
@@ -29,6 +31,17 @@ pub(super) struct Incoming {
     pub(super) id: ServerId,
     pub(super) flow: Flow,
     pub(super) request: Request,
+    /// Who sent it, once that is known.
+    pub(super) origin: Option<Origin>,
+}
+
+/// Who sent a request.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub(super) enum Origin {
+    /// A user of the built-in registrar, by password.
+    RegistrarUser,
+    /// A trunk, for an address that it serves.
+    Trunk(TrunkName),
 }
 
 /// Why a request is refused before its method is looked at.
@@ -42,7 +55,7 @@ enum Flawed {
 impl Shard {
     /// Takes a request from the transaction layer.
     pub(super) fn request(&mut self, id: ServerId, flow: Flow, request: Request) {
-        let incoming = Incoming { id, flow, request };
+        let incoming = Incoming { id, flow, request, origin: None };
         match self.flaw(&incoming.request) {
             Some(Flawed::Status(status)) => {
                 self.counters.sip("refused");
@@ -100,11 +113,37 @@ impl Shard {
         self.answer(incoming, Answer::new(status), &[("Allow", ALLOW)]);
     }
 
+    /// The internal address that sent the request, which then says from where; none if it was answered with a refusal or a
+    /// challenge.
+    pub(super) fn sender(&mut self, incoming: &mut Incoming) -> Option<BareJid> {
+        let from = self.claimed_sender(incoming);
+        let Some(from) = from else {
+            self.stranger(incoming, "unknown_sender", "You are not a user of this server");
+            return None;
+        };
+        if let Some(Backend::Trunk(name)) = self.serving.backend_of(&from).cloned() {
+            // Known before it is proved, so that a refusal is told as its deployment reads it.
+            incoming.origin = Some(Origin::Trunk(name.clone()));
+            return self.admit_trunk(incoming, &from, &name).then_some(from);
+        }
+        if incoming.flow.transport == Transport::Tls && !self.proven_trunks(incoming).is_empty() {
+            self.stranger(incoming, "sender_not_of_trunk", "From is no address that this system serves");
+            return None;
+        }
+        incoming.origin = Some(Origin::RegistrarUser);
+        self.authenticate(incoming)
+    }
+
+    /// From, if it is an address of a domain of ours.
+    fn claimed_sender(&self, incoming: &Incoming) -> Option<BareJid> {
+        let from = incoming.request.headers.from().ok().and_then(|from| uri::to_jid(&from.uri).ok())?;
+        let is_internal = self.snapshot().is_some_and(|edge| edge.is_internal(from.domain()));
+        is_internal.then(|| from.into_bare())
+    }
+
     /// The user who sent the request; none if it was answered with a refusal or a challenge.
     pub(super) fn authenticate(&mut self, incoming: &Incoming) -> Option<BareJid> {
-        let from = incoming.request.headers.from().ok().and_then(|from| uri::to_jid(&from.uri).ok());
-        let internal = |address: &lexicon::Jid| self.snapshot().is_some_and(|edge| edge.is_internal(address.domain()));
-        let Some(from) = from.filter(internal).map(lexicon::Jid::into_bare) else {
+        let Some(from) = self.claimed_sender(incoming) else {
             self.stranger(incoming, "unknown_sender", "You are not a user of this server");
             return None;
         };
@@ -180,7 +219,17 @@ impl Shard {
 
     /// Answers a request: status, `Warning: 399` for a text, Retry-After, and `fields`.
     pub(super) fn answer(&mut self, incoming: &Incoming, answer: Answer, fields: &[(&str, &str)]) {
-        let response = self.response(&incoming.request, answer, fields);
+        let text = answer.text.clone();
+        let mut response = self.response(&incoming.request, answer, fields);
+        let reason = text.unwrap_or_else(|| response.phrase().to_owned());
+        if let Some(diagnostics) = self.diagnostics(incoming, &response, &reason) {
+            // As above: the answer is complete without it.
+            let _left_out = response.headers.push_named("ms-diagnostics", diagnostics);
+        }
+        let is_gone = self.flows.flow(incoming.flow.id).is_none();
+        if is_gone && matches!(incoming.origin, Some(Origin::Trunk(_))) {
+            return self.answer_elsewhere(incoming, &response);
+        }
         self.respond(incoming.id, response);
     }
 

@@ -37,6 +37,22 @@ struct Bench {
     _directory: tempfile::TempDir,
 }
 
+/// Nothing is dialled here.
+fn dialler() -> crate::trunk::Dialler {
+    use net::{
+        dns::{DnsConfig, Resolver},
+        tls::{Identities, Tls},
+    };
+    let dns = DnsConfig { name_servers: vec!["127.0.0.1:9".parse().unwrap()], ..DnsConfig::default() };
+    crate::trunk::Dialler {
+        arrivals: mpsc::channel(16).0,
+        tls: watch::channel(Tls::new(Identities::default()).unwrap()).1,
+        resolver: Arc::new(Resolver::new(dns).unwrap()),
+        own: Arc::default(),
+        stop: watch::channel(false).1,
+    }
+}
+
 impl Bench {
     /// `window` is the credit of the shard's port.
     async fn new(window: usize) -> Self {
@@ -67,6 +83,7 @@ impl Bench {
             serving: store.serving().await.unwrap(),
             snapshots,
             access: AccessPolicies::default(),
+            dialler: dialler(),
             store,
             stored: stored_sender,
             port: inside.link.port(window),
@@ -78,7 +95,15 @@ impl Bench {
         let peer = "192.0.2.7:5070".parse().unwrap();
         shard.arrival(Arrival::Opened {
             flow: FLOW,
-            connection: Connection { peer, sent_by: "192.0.2.1:5060".into(), outbox },
+            connection: Box::new(Connection {
+                peer,
+                transport: ::sip::Transport::Tcp,
+                sent_by: "192.0.2.1:5060".into(),
+                outbox,
+                identity: None,
+                outgoing: false,
+                since: Timestamp::from_millis(0),
+            }),
         });
         Self {
             shard,
@@ -289,7 +314,7 @@ async fn a_message_in_flight_fails_with_its_connection() {
     let mut bench = Bench::new(8).await;
     bench.register();
     bench.partner_says("x", Duration::from_secs(60)).await;
-    bench.shard.arrival(Arrival::Closed { flow: FLOW, defect: None });
+    bench.shard.arrival(Arrival::Closed { flow: FLOW, defect: None, reason: None });
     bench.shard.drain();
     assert_eq!(bench.outcome(), Some(Err(Condition::RecipientUnavailable)));
     assert!(bench.shard.registrar.is_empty());

@@ -1,7 +1,7 @@
 //! The table of flows: where the bytes of a flow go.
 //!
 //! A UDP flow is a local socket and a remote address; it is made when first needed and forgotten when it was not used for
-//! a while. A TCP flow lives as long as its connection. Writing never waits: a datagram that the socket does not take is
+//! a while. A flow of TCP or TLS lives as long as its connection. Writing never waits: a datagram that the socket does not take is
 //! lost as on the network, a connection whose queue is full is given up.
 
 use std::{
@@ -16,6 +16,7 @@ use bytes::Bytes;
 use tokio::net::UdpSocket;
 
 use super::Connection;
+use crate::trunk::OwnAddresses;
 
 /// UDP flows remembered.
 const UDP_FLOWS_MAX: usize = 65_536;
@@ -42,6 +43,7 @@ struct UdpFlow {
 #[derive(Debug)]
 pub(crate) struct Listener {
     pub(crate) transport: Transport,
+    pub(crate) is_ipv4: bool,
     pub(crate) host: Arc<str>,
     pub(crate) port: u16,
 }
@@ -64,14 +66,14 @@ pub(crate) struct Flows {
     listeners: Vec<Listener>,
     udp: HashMap<FlowId, UdpFlow>,
     by_remote: HashMap<(usize, SocketAddr), FlowId>,
-    tcp: HashMap<FlowId, Connection>,
+    connections: HashMap<FlowId, Box<Connection>>,
     next_udp: u64,
 }
 
 impl Flows {
     pub(crate) fn new(sockets: Vec<Datagrams>, listeners: Vec<Listener>) -> Self {
-        let (udp, by_remote, tcp) = (HashMap::new(), HashMap::new(), HashMap::new());
-        Self { sockets, listeners, udp, by_remote, tcp, next_udp: 1 }
+        let (udp, by_remote, connections) = (HashMap::new(), HashMap::new(), HashMap::new());
+        Self { sockets, listeners, udp, by_remote, connections, next_udp: 1 }
     }
 
     /// The flow between a UDP socket and `remote`; none when too many are in use.
@@ -110,27 +112,58 @@ impl Flows {
     /// Whether a Via names one of our listeners: the request has been here before. Ports of UDP and of TCP are apart: an
     /// endpoint of this machine may have the number of ours in the other transport.
     pub(crate) fn is_ours(&self, via: &Via) -> bool {
-        let port = via.port.unwrap_or(5060);
+        let port = via.port.unwrap_or(if via.transport == "TLS" { 5061 } else { 5060 });
         let is_it = |listener: &Listener| {
             *listener.host == via.host && listener.port == port && listener.transport.as_str() == via.transport
         };
         self.listeners.iter().any(is_it)
     }
 
-    /// Notes an accepted connection.
-    pub(crate) fn open(&mut self, id: FlowId, connection: Connection) {
-        self.tcp.insert(id, connection);
+    /// Our listeners for connections, for the Via of those that we open.
+    pub(crate) fn own_addresses(&self) -> OwnAddresses {
+        let streams = self.listeners.iter().filter(|listener| listener.transport.is_reliable());
+        let told = |l: &Listener| (l.transport, l.is_ipv4, format!("{}:{}", l.host, l.port).into());
+        OwnAddresses(streams.map(told).collect())
+    }
+
+    /// Notes a connection.
+    pub(crate) fn open(&mut self, id: FlowId, connection: Box<Connection>) {
+        self.connections.insert(id, connection);
+    }
+
+    /// A live connection.
+    pub(crate) fn connection(&self, id: FlowId) -> Option<&Connection> {
+        self.connections.get(&id).map(AsRef::as_ref)
+    }
+
+    /// All live connections.
+    pub(crate) fn connections(&self) -> impl Iterator<Item = (FlowId, &Connection)> {
+        self.connections.iter().map(|(id, connection)| (*id, connection.as_ref()))
+    }
+
+    /// The flow to `remote` from a UDP socket that can reach its address family.
+    pub(crate) fn datagrams_to(&mut self, remote: SocketAddr, now: Instant) -> Option<Flow> {
+        let local = |datagrams: &Datagrams| datagrams.socket.local_addr().ok();
+        let alike = |datagrams: &Datagrams| local(datagrams).is_some_and(|own| own.is_ipv4() == remote.is_ipv4());
+        if let Some(socket) = self.sockets.iter().position(alike) {
+            return self.datagrams(socket, remote, now);
+        }
+        // A socket for all addresses of IPv6 takes those of IPv4 too.
+        let IpAddr::V4(ip) = remote.ip() else { return None };
+        let open = |datagrams: &Datagrams| local(datagrams).is_some_and(|own| own.ip().is_unspecified());
+        let socket = self.sockets.iter().position(open)?;
+        self.datagrams(socket, (ip.to_ipv6_mapped(), remote.port()).into(), now)
     }
 
     /// Forgets a connection; its writing task ends after what is queued.
     pub(crate) fn close(&mut self, id: FlowId) -> bool {
-        self.tcp.remove(&id).is_some()
+        self.connections.remove(&id).is_some()
     }
 
     /// The flow as the transaction layer knows it; none if it is gone.
     pub(crate) fn flow(&self, id: FlowId) -> Option<Flow> {
-        if let Some(connection) = self.tcp.get(&id) {
-            return Some(Flow { id, transport: Transport::Tcp, sent_by: Arc::clone(&connection.sent_by) });
+        if let Some(connection) = self.connections.get(&id) {
+            return Some(Flow { id, transport: connection.transport, sent_by: Arc::clone(&connection.sent_by) });
         }
         let flow = self.udp.get(&id)?;
         let sent_by = Arc::clone(&self.sockets.get(flow.socket)?.sent_by);
@@ -139,8 +172,8 @@ impl Flows {
 
     /// The other end of a flow.
     pub(crate) fn remote(&self, id: FlowId) -> Option<SocketAddr> {
-        let of_tcp = self.tcp.get(&id).map(|connection| connection.peer);
-        of_tcp.or_else(|| self.udp.get(&id).map(|flow| flow.remote))
+        let of_connection = self.connections.get(&id).map(|connection| connection.peer);
+        of_connection.or_else(|| self.udp.get(&id).map(|flow| flow.remote))
     }
 
     /// The address of the other end, for limits.
@@ -150,7 +183,7 @@ impl Flows {
 
     /// Writes without waiting.
     pub(crate) fn write(&mut self, id: FlowId, bytes: Bytes, now: Instant) -> Written {
-        if let Some(connection) = self.tcp.get(&id) {
+        if let Some(connection) = self.connections.get(&id) {
             return match connection.outbox.try_send(bytes) {
                 Ok(()) => Written::Yes,
                 Err(_) => Written::Broken,
@@ -169,12 +202,17 @@ mod tests {
 
     #[test]
     fn a_via_is_ours_by_host_port_and_transport() {
-        let listener = |transport, port| Listener { transport, host: "192.0.2.1".into(), port };
-        let flows = Flows::new(Vec::new(), vec![listener(Transport::Udp, 5060), listener(Transport::Tcp, 5070)]);
+        let listener = |transport, port| Listener { transport, is_ipv4: true, host: "192.0.2.1".into(), port };
+        let flows = Flows::new(
+            Vec::new(),
+            vec![listener(Transport::Udp, 5060), listener(Transport::Tcp, 5070), listener(Transport::Tls, 5061)],
+        );
         for (text, is_ours) in [
             ("SIP/2.0/UDP 192.0.2.1:5060", true),
             ("SIP/2.0/UDP 192.0.2.1", true),
             ("SIP/2.0/tcp 192.0.2.1:5070", true),
+            ("SIP/2.0/TLS 192.0.2.1:5061", true),
+            ("SIP/2.0/TLS 192.0.2.1", true),
             ("SIP/2.0/TCP 192.0.2.1:5060", false),
             ("SIP/2.0/UDP 192.0.2.1:5070", false),
             ("SIP/2.0/UDP 192.0.2.2:5060", false),

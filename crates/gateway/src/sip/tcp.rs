@@ -1,194 +1,121 @@
-//! The TCP listener and its connections: a reading and a writing half each.
+//! The listeners for connections, TCP and TLS.
 //!
-//! An accepted connection counts against a limit in all and for its source address. One that sends nothing whole for
-//! [`IDLE_MAX`] is closed; endpoints keep theirs with CRLF (RFC 5626 §3.5.1) or by registering again. One that does not
-//! take what we write within [`WRITE_MAX`] is closed too.
+//! Each connection has a seat ([`Seats`]); a TLS handshake must end within [`HANDSHAKE_MAX`]. Any certificate is accepted:
+//! what the other end has shown is kept with the connection, and the shard judges it when a request comes (RFC 5922 §7.4).
 
-use std::{
-    collections::HashMap,
-    net::IpAddr,
-    pin::pin,
-    sync::{
-        Arc, Mutex, PoisonError,
-        atomic::{AtomicU64, Ordering},
-    },
-    time::Duration,
-};
+use std::{net::SocketAddr, sync::Arc, time::Duration};
 
-use ::sip::{
-    FlowId,
-    message::{Limits, StreamFramer},
+use ::sip::{FlowId, Transport, identity};
+use net::{
+    clock,
+    tls::{Secured, Tls},
 };
-use bytes::{Bytes, BytesMut};
 use tokio::{
-    io::{AsyncReadExt as _, AsyncWriteExt as _},
-    net::{
-        TcpListener, TcpStream,
-        tcp::{OwnedReadHalf, OwnedWriteHalf},
-    },
-    sync::{mpsc, watch},
+    io::{AsyncRead, AsyncWrite, split},
+    net::{TcpListener, TcpStream},
+    sync::{mpsc, oneshot, watch},
     time::timeout,
 };
 
-use super::{Arrival, Connection};
+use super::{
+    Arrival, Connection, Identity,
+    seats::{Seat, Seats},
+    stream::{self, Hold, MESSAGE_MAX, OUTBOX_MAX, Wiring},
+};
 use crate::counters::Counters;
 
-/// Connections in all.
-const CONNECTIONS_MAX: usize = 10_000;
-/// Connections of one source address.
-const CONNECTIONS_PER_SOURCE_MAX: usize = 256;
-/// Messages that wait to be written to one connection.
-const OUTBOX_MAX: usize = 256;
-/// A connection without a frame for this long is closed.
-const IDLE_MAX: Duration = Duration::from_secs(3900);
-/// How long the peer may take to accept what is written.
-const WRITE_MAX: Duration = Duration::from_secs(30);
-/// Least room for reading.
-const READ_BYTES: usize = 4096;
+/// How long a TLS handshake may take.
+const HANDSHAKE_MAX: Duration = Duration::from_secs(10);
 
-/// Numbers of TCP flows; those of UDP flows are below.
-static NEXT_FLOW: AtomicU64 = AtomicU64::new(1 << 63);
+/// What a listener needs beside its socket.
+#[derive(Clone, Debug)]
+pub(crate) struct Means {
+    pub(crate) arrivals: mpsc::Sender<Arrival>,
+    pub(crate) counters: Arc<Counters>,
+    pub(crate) seats: Arc<Seats>,
+    pub(crate) stop: watch::Receiver<bool>,
+}
 
-/// Accepts connections until the shard is gone or `stop` says so.
-pub(crate) async fn accept(
-    listener: TcpListener,
-    arrivals: mpsc::Sender<Arrival>,
-    counters: Arc<Counters>,
-    mut stop: watch::Receiver<bool>,
-) {
-    let sources = Arc::new(Sources::default());
+/// Accepts connections until the shard is gone or the gateway stops; with `tls` each begins with a handshake.
+pub(crate) async fn accept(listener: TcpListener, tls: Option<watch::Receiver<Tls>>, mut means: Means) {
     loop {
         let accepted = tokio::select! {
             accepted = listener.accept() => accepted,
-            _ = stop.wait_for(|stop| *stop) => return,
+            _ = means.stop.wait_for(|stop| *stop) => return,
+            () = means.arrivals.closed() => return,
         };
-        let (stream, peer) = match accepted {
+        let (socket, peer) = match accepted {
             Ok(accepted) => accepted,
             Err(error) => {
                 tracing::warn!(%error, "a SIP connection could not be accepted");
-                counters.sip("accept_failed");
+                means.counters.sip("accept_failed");
                 tokio::time::sleep(Duration::from_millis(100)).await;
                 continue;
             }
         };
-        let Some(place) = Sources::enter(&sources, peer.ip()) else {
-            counters.sip("connection_limit");
+        let Some((seat, displaced)) = Seats::take(&means.seats, peer.ip()) else {
+            means.counters.sip("connection_limit");
             continue;
         };
-        let Ok(local) = stream.local_addr() else { continue };
-        let flow = FlowId(NEXT_FLOW.fetch_add(1, Ordering::Relaxed));
-        let (outbox, queue) = mpsc::channel(OUTBOX_MAX);
-        let connection = Connection { peer, sent_by: local.to_string().into(), outbox };
-        if arrivals.send(Arrival::Opened { flow, connection }).await.is_err() {
-            return;
-        }
-        tokio::spawn(serve(stream, flow, queue, arrivals.clone(), stop.clone(), place));
+        let _ = socket.set_nodelay(true);
+        let tls = tls.as_ref().map(|tls| tls.borrow().clone());
+        tokio::spawn(receive(socket, peer, tls, means.clone(), (seat, displaced)));
     }
 }
 
-/// Serves one connection until either side ends it.
-async fn serve(
-    stream: TcpStream,
-    flow: FlowId,
-    queue: mpsc::Receiver<Bytes>,
-    arrivals: mpsc::Sender<Arrival>,
-    mut stop: watch::Receiver<bool>,
-    place: Place,
+async fn receive(
+    socket: TcpStream,
+    peer: SocketAddr,
+    tls: Option<Tls>,
+    mut means: Means,
+    (seat, mut displaced): (Seat, oneshot::Receiver<()>),
 ) {
-    let _ = stream.set_nodelay(true);
-    let (reader, writer) = stream.into_split();
-    let mut writing = pin!(write(writer, queue));
-    let mut broken = false;
-    let defect = tokio::select! {
-        defect = read(reader, flow, &arrivals) => defect,
-        () = &mut writing => {
-            broken = true;
-            None
-        }
-        _ = stop.wait_for(|stop| *stop) => None,
+    let Ok(local) = socket.local_addr() else { return };
+    let Some(tls) = tls else {
+        return run(socket.into_split(), (peer, local), Transport::Tcp, None, means, (seat, displaced)).await;
     };
-    drop(place);
-    let _ = arrivals.send(Arrival::Closed { flow, defect }).await;
-    if !broken {
-        // What is queued still goes out, and the answer to a defect; it ends when the shard has dropped its end.
-        let _ = timeout(WRITE_MAX, writing).await;
+    let handshake = timeout(HANDSHAKE_MAX, tls.accept(socket, None));
+    let secured = tokio::select! {
+        secured = handshake => secured,
+        Ok(()) = &mut displaced => return means.counters.sip("tls_displaced"),
+        _ = means.stop.wait_for(|stop| *stop) => return,
+    };
+    match secured {
+        Ok(Ok(secured)) => {
+            let identity = shown(&secured);
+            run(split(secured), (peer, local), Transport::Tls, identity, means, (seat, displaced)).await;
+        }
+        Ok(Err(error)) => {
+            tracing::debug!(%peer, %error, "a TLS handshake failed");
+            means.counters.sip("tls_failed");
+        }
+        Err(_) => means.counters.sip("tls_timeout"),
     }
 }
 
-/// Reads frames until the end, an error, or bytes that cannot be framed.
-async fn read(
-    mut reader: OwnedReadHalf,
-    flow: FlowId,
-    arrivals: &mpsc::Sender<Arrival>,
-) -> Option<Box<::sip::message::Defect>> {
-    let mut framer = StreamFramer::new(Limits::default());
-    let mut buffer = BytesMut::new();
-    loop {
-        loop {
-            match framer.next(&mut buffer) {
-                Ok(Some(frame)) => arrivals.send(Arrival::Frame { flow, frame }).await.ok()?,
-                Ok(None) => break,
-                Err(defect) => return Some(Box::new(defect)),
-            }
-        }
-        buffer.reserve(READ_BYTES);
-        match timeout(IDLE_MAX, reader.read_buf(&mut buffer)).await {
-            Ok(Ok(1..)) => {}
-            Ok(Ok(0) | Err(_)) | Err(_) => return None,
-        }
+/// What the other end has shown; none without a certificate that can be read.
+pub(crate) fn shown<S>(secured: &Secured<S>) -> Option<Identity> {
+    let certificate = secured.facts().peer.as_ref().ok()?;
+    Some(Identity { chain: secured.peer_chain().clone(), names: identity::domains(&certificate.names) })
+}
+
+async fn run(
+    halves: (impl AsyncRead + Unpin, impl AsyncWrite + Unpin),
+    (peer, local): (SocketAddr, SocketAddr),
+    transport: Transport,
+    identity: Option<Identity>,
+    means: Means,
+    (seat, displaced): (Seat, oneshot::Receiver<()>),
+) {
+    let flow: FlowId = stream::next_flow();
+    let (outbox, queue) = mpsc::channel(OUTBOX_MAX);
+    let pings = outbox.downgrade();
+    let sent_by = local.to_string().into();
+    let since = clock::now().wall;
+    let connection = Connection { peer, transport, sent_by, outbox, identity, outgoing: false, since };
+    if means.arrivals.send(Arrival::Opened { flow, connection: Box::new(connection) }).await.is_err() {
+        return;
     }
-}
-
-/// Writes what the shard sends until it drops its end.
-async fn write(mut writer: OwnedWriteHalf, mut queue: mpsc::Receiver<Bytes>) {
-    while let Some(bytes) = queue.recv().await {
-        match timeout(WRITE_MAX, writer.write_all(&bytes)).await {
-            Ok(Ok(())) => {}
-            Ok(Err(_)) | Err(_) => return,
-        }
-    }
-    let _ = timeout(WRITE_MAX, writer.shutdown()).await;
-}
-
-/// Connections by source address.
-#[derive(Debug, Default)]
-struct Sources(Mutex<Counts>);
-
-#[derive(Debug, Default)]
-struct Counts {
-    total: usize,
-    by_source: HashMap<IpAddr, usize>,
-}
-
-/// The place of one connection; dropping it gives it back.
-#[derive(Debug)]
-struct Place {
-    sources: Arc<Sources>,
-    source: IpAddr,
-}
-
-impl Sources {
-    fn enter(sources: &Arc<Self>, source: IpAddr) -> Option<Place> {
-        let mut counts = sources.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let of_source = counts.by_source.get(&source).copied().unwrap_or_default();
-        if counts.total >= CONNECTIONS_MAX || of_source >= CONNECTIONS_PER_SOURCE_MAX {
-            return None;
-        }
-        counts.total += 1;
-        counts.by_source.insert(source, of_source + 1);
-        Some(Place { sources: Arc::clone(sources), source })
-    }
-}
-
-impl Drop for Place {
-    fn drop(&mut self) {
-        let mut counts = self.sources.0.lock().unwrap_or_else(PoisonError::into_inner);
-        counts.total -= 1;
-        if let Some(of_source) = counts.by_source.get_mut(&self.source) {
-            *of_source -= 1;
-            if *of_source == 0 {
-                counts.by_source.remove(&self.source);
-            }
-        }
-    }
+    let wiring = Wiring { flow, arrivals: means.arrivals, queue, pings, message_max: MESSAGE_MAX, stop: means.stop };
+    stream::serve(halves, wiring, Hold::Accepted(seat, displaced)).await;
 }

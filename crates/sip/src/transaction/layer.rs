@@ -134,6 +134,7 @@ impl Layer {
             Input::Respond { id, response } => self.respond(now, id, &response),
             Input::Withdraw(ticket) => self.withdraw(now, ticket),
             Input::FlowLost(flow) => self.flow_lost(now, flow),
+            Input::Abandon(flow) => self.abandon(now, flow),
             Input::Tick => {}
         }
         self.expire(now);
@@ -169,7 +170,8 @@ impl Layer {
         self.outputs.push_back(Output::Answer { ticket, answer: Err(error) });
     }
 
-    fn flow_lost(&mut self, now: Instant, flow: FlowId) {
+    /// What we sent or would send on this flow fails.
+    fn abandon(&mut self, now: Instant, flow: FlowId) {
         for ticket in self.queues.flow_lost(flow) {
             self.fail(ticket, SendError::FlowLost);
         }
@@ -178,6 +180,10 @@ impl Layer {
             self.finish(now, id, Err(SendError::FlowLost));
             self.remove_client(id);
         }
+    }
+
+    fn flow_lost(&mut self, now: Instant, flow: FlowId) {
+        self.abandon(now, flow);
         let servers: Vec<_> = self.servers.iter().filter(|(_, s)| s.flow.id == flow).map(|(id, _)| *id).collect();
         for id in servers {
             self.server_flow_lost(id);

@@ -122,7 +122,7 @@ impl Shard {
     }
 
     /// A stranger's wish is kept for an address that has been used; otherwise anybody could fill the list.
-    fn has_been_seen(&self, user: &BareJid) -> bool {
+    pub(in crate::shard) fn has_been_seen(&self, user: &BareJid) -> bool {
         self.memory.has_seen(user) || self.book.has_contacts(user)
     }
 

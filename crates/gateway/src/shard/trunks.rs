@@ -249,7 +249,8 @@ impl Shard {
             let local = self.serving.domain_of(&trunk.name).cloned();
             let kept = before.remove(&trunk.name);
             let line = match kept {
-                Some(line) if line.trunk == trunk && line.way.local == local => line,
+                // Live connections keep the certificate that they have shown.
+                Some(line) if line.trunk == trunk => Line { way: Way { local, ..line.way.clone() }, ..line },
                 other => {
                     if let Some(line) = other {
                         self.end_line(line);

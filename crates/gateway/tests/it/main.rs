@@ -1,6 +1,7 @@
 //! The gateway on loopback sockets, with scripted SIP endpoints and components and a scripted other end of the link.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod authority;
 mod bot;
 mod component_limits;
 mod components;
@@ -9,6 +10,9 @@ mod from_partners;
 mod from_users;
 mod hostile;
 mod partner;
+mod pbx;
 mod phone;
 mod registration;
 mod scene;
+mod trunk_tls;
+mod trunks;

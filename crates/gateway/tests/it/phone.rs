@@ -3,22 +3,27 @@
 use std::{collections::VecDeque, net::SocketAddr};
 
 use bytes::{Bytes, BytesMut};
+use net::tls::Tls;
 use sip::{
     Method, Name, NameAddr, Request, Response, Status, Tokens, Uri,
     digest::Client,
     message::{Frame, Limits, Message, StreamFramer, datagram},
 };
 use tokio::{
-    io::{AsyncReadExt as _, AsyncWriteExt as _},
+    io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _},
     net::{TcpStream, UdpSocket},
     time::timeout,
 };
 
 use crate::scene::{PASSWORD, PATIENCE};
 
+/// A stream of any kind.
+pub(crate) trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
+impl<S: AsyncRead + AsyncWrite + Send + Unpin> Stream for S {}
+
 enum Wire {
     Udp(UdpSocket),
-    Tcp(TcpStream, StreamFramer, BytesMut),
+    Stream(&'static str, Box<dyn Stream>, StreamFramer, BytesMut),
 }
 
 /// An endpoint of one user of contoso.example.
@@ -44,7 +49,27 @@ impl Phone {
     pub(crate) async fn tcp(gateway: SocketAddr, user: &str) -> Self {
         let stream = TcpStream::connect(gateway).await.unwrap();
         let local = stream.local_addr().unwrap();
-        Self::new(Wire::Tcp(stream, StreamFramer::new(Limits::default()), BytesMut::new()), local, user)
+        Self::stream("TCP", stream, local, user)
+    }
+
+    /// With TLS; `tls` shows its first certificate.
+    pub(crate) async fn tls(gateway: SocketAddr, tls: &Tls, user: &str) -> Self {
+        let stream = TcpStream::connect(gateway).await.unwrap();
+        let local = stream.local_addr().unwrap();
+        let name = crate::scene::domain("contoso.example");
+        let secured = tls.connect(stream, &name, &name).await.unwrap();
+        Self::stream("TLS", secured, local, user)
+    }
+
+    fn stream(transport: &'static str, stream: impl Stream + 'static, local: SocketAddr, user: &str) -> Self {
+        let framer = StreamFramer::new(Limits::default());
+        Self::new(Wire::Stream(transport, Box::new(stream), framer, BytesMut::new()), local, user)
+    }
+
+    /// The same with another address in Via than its own.
+    pub(crate) fn advertising(mut self, local: SocketAddr) -> Self {
+        self.local = local;
+        self
     }
 
     fn new(wire: Wire, local: SocketAddr, user: &str) -> Self {
@@ -65,7 +90,7 @@ impl Phone {
     }
 
     pub(crate) fn contact(&self) -> String {
-        let transport = if matches!(self.wire, Wire::Tcp(..)) { ";transport=tcp" } else { "" };
+        let transport = if matches!(self.wire, Wire::Stream(..)) { ";transport=tcp" } else { "" };
         format!("sip:{}@{}{transport}", self.user, self.local)
     }
 
@@ -139,7 +164,7 @@ impl Phone {
 
     /// The request with Via, and credentials if a challenge is known.
     pub(crate) fn prepared(&mut self, mut request: Request) -> Request {
-        let transport = if matches!(self.wire, Wire::Tcp(..)) { "TCP" } else { "UDP" };
+        let transport = if let Wire::Stream(transport, ..) = self.wire { transport } else { "UDP" };
         let via = format!("SIP/2.0/{transport} {};branch=z9hG4bK{};rport", self.local, self.tokens.make());
         request.headers.push_front(Name::Via, via).unwrap();
         if let Some(credentials) = self.digest.authorize(&request.method, &request.uri) {
@@ -152,7 +177,10 @@ impl Phone {
         let bytes = bytes.into();
         match &mut self.wire {
             Wire::Udp(socket) => drop(socket.send(&bytes).await.unwrap()),
-            Wire::Tcp(stream, ..) => stream.write_all(&bytes).await.unwrap(),
+            Wire::Stream(_, stream, ..) => {
+                stream.write_all(&bytes).await.unwrap();
+                stream.flush().await.unwrap();
+            }
         }
     }
 
@@ -205,7 +233,7 @@ impl Phone {
                 buffer.truncate(length);
                 datagram(buffer.into(), &Limits::default()).unwrap()
             }
-            Wire::Tcp(stream, framer, buffer) => loop {
+            Wire::Stream(_, stream, framer, buffer) => loop {
                 match framer.next(buffer).unwrap() {
                     Some(Frame::Message(message)) => return Some(message),
                     Some(_) => continue,

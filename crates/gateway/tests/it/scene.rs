@@ -1,10 +1,10 @@
 //! contoso.example with its users romeo and tybalt, bots.contoso.example for a component, and three partners, one of each type that matters.
 
-use std::{sync::Arc, time::Duration};
+use std::{path::Path, sync::Arc, time::Duration};
 
-use gateway::{GatewayConfig, Running};
+use gateway::{GatewayConfig, Running, TargetState, TrunkStatus};
 use lexicon::{BareJid, Domain};
-use policy::{EdgeSnapshot, Partner, PartnerType};
+use policy::{EdgeSnapshot, Partner, PartnerType, Trunk};
 use sip::digest::{Algorithm, ha1};
 use store::{Actor, Backend, Credential, Store};
 use tokio::{sync::watch, time::timeout};
@@ -44,6 +44,11 @@ pub(crate) fn bare(text: &str) -> BareJid {
 impl Scene {
     /// fabrikam.example is federated, litware.example public unverified, northwind.example disabled.
     pub(crate) async fn start() -> Self {
+        Self::start_with(|_, _| {}).await
+    }
+
+    /// The same with a configuration that `change` has changed; it is told a folder for what it needs beside.
+    pub(crate) async fn start_with(change: impl FnOnce(&mut GatewayConfig, &Path)) -> Self {
         let directory = tempfile::tempdir().unwrap();
         let store = Store::open(directory.path().join("data/legation.db")).await.unwrap();
         store.add_domain(&actor(), &domain("contoso.example"), &[Backend::Registrar]).await.unwrap();
@@ -65,12 +70,13 @@ impl Scene {
         publish.send_replace(Some(Arc::new(store.snapshot().await.unwrap())));
         let (inside, outside) = link::local(64);
         let loopback = vec!["127.0.0.1:0".parse().unwrap()];
-        let config = GatewayConfig {
+        let mut config = GatewayConfig {
             sip_udp: loopback.clone(),
             sip_tcp: loopback.clone(),
             components: loopback,
             ..GatewayConfig::default()
         };
+        change(&mut config, directory.path());
         let gateway = gateway::start(config, store.clone(), inside, snapshots).await.unwrap();
         Self { gateway, edge: Edge::new(outside), store, snapshots: publish, _directory: directory }
     }
@@ -84,6 +90,29 @@ impl Scene {
     pub(crate) async fn in_force(&self) {
         let written = *self.store.topics().borrow();
         timeout(PATIENCE, self.gateway.monitor().in_force(written)).await.expect("changes reach the gateway");
+    }
+
+    /// A trunk, and a domain that it serves.
+    pub(crate) async fn add_trunk(&self, trunk: &Trunk, name: &str) {
+        self.store.add_trunk(&actor(), trunk).await.unwrap();
+        let backend = Backend::Trunk(trunk.name.clone());
+        self.store.add_domain(&actor(), &domain(name), &[backend]).await.unwrap();
+        self.publish().await;
+        self.in_force().await;
+    }
+
+    /// Waits until the targets of the only trunk stand so, in order.
+    pub(crate) async fn stand(&self, wanted: &[TargetState]) -> TrunkStatus {
+        let monitor = self.gateway.monitor();
+        let started = std::time::Instant::now();
+        loop {
+            let status = monitor.trunks().await.pop().unwrap();
+            if status.targets.iter().map(|target| target.state).eq(wanted.iter().copied()) {
+                return status;
+            }
+            assert!(started.elapsed() < PATIENCE, "{wanted:?}: {status:#?}");
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
     }
 
     /// An endpoint over UDP that has not registered.

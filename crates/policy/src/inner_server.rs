@@ -13,6 +13,10 @@ use crate::{
     peer::{HostPort, Network},
 };
 
+mod changes;
+
+pub use changes::InnerServerChanges;
+
 /// Most targets of one inner server.
 pub const TARGETS_MAX: usize = 8;
 /// Most networks that it may connect from.

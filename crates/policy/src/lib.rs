@@ -9,6 +9,7 @@
 //! types of their own.
 
 pub mod access;
+pub mod backend;
 pub mod contact;
 pub mod diagnosis;
 pub mod field;
@@ -20,12 +21,15 @@ pub mod settings;
 pub mod snapshot;
 pub mod trunk;
 
+mod form;
+
 pub use access::{AccessPolicies, AccessPolicy};
+pub use backend::Backend;
 pub use contact::Contact;
 pub use field::{FieldError, FieldWarning};
-pub use inner_server::InnerServer;
+pub use inner_server::{InnerServer, InnerServerChanges};
 pub use negotiation::{Negotiation, Requirement};
 pub use partner::{Directory, Partner, PartnerChanges, PartnerDraft, PartnerType, TrustRoots};
 pub use settings::Settings;
 pub use snapshot::EdgeSnapshot;
-pub use trunk::{Trunk, TrunkName};
+pub use trunk::{Trunk, TrunkChanges, TrunkDraft, TrunkName};

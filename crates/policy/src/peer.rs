@@ -88,7 +88,7 @@ impl FromStr for HostPort {
         };
         let host = match host.parse() {
             Ok(address) => Host::Address(address),
-            Err(_) => Host::Name(Domain::parse(host)?),
+            Err(_) => Host::Name(name(host)?),
         };
         let parse = |port: &str| {
             let digits = port.bytes().all(|b| b.is_ascii_digit());
@@ -96,6 +96,13 @@ impl FromStr for HostPort {
         };
         Ok(Self { host, port: port.map(parse).transpose()? })
     }
+}
+
+/// A name whose last label is a number is a mistyped address (RFC 1123 §2.1).
+fn name(host: &str) -> Result<Domain, DomainError> {
+    let domain = Domain::parse(host)?;
+    let last = domain.as_ascii().rsplit('.').next().unwrap_or_default();
+    if last.bytes().all(|b| b.is_ascii_digit()) { Err(DomainError::NotADomainName) } else { Ok(domain) }
 }
 
 #[cfg(test)]
@@ -125,6 +132,7 @@ mod tests {
         for (text, error) in [
             ("", HostPortError::Host(DomainError::Empty)),
             (":5060", HostPortError::Host(DomainError::Empty)),
+            ("192.0.2.300:5060", HostPortError::Host(DomainError::NotADomainName)),
             ("a.example:", HostPortError::Port),
             ("a.example:0", HostPortError::Port),
             ("a.example:65536", HostPortError::Port),

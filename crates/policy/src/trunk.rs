@@ -9,14 +9,16 @@ use std::{fmt, net::IpAddr, str::FromStr, sync::Arc};
 use lexicon::Domain;
 
 use crate::{
-    TrustRoots,
+    FieldWarning, TrustRoots,
     peer::{HostPort, Network},
 };
 
+mod changes;
+
+pub use changes::{Checked, TrunkChanges, TrunkDraft};
+
 /// Longest name in characters.
 pub const NAME_CHARS_MAX: usize = 32;
-/// Longest description in characters.
-pub const DESCRIPTION_CHARS_MAX: usize = 1024;
 /// Most targets of one trunk.
 pub const TARGETS_MAX: usize = 8;
 /// Most names that a trunk's certificate may show.
@@ -34,6 +36,11 @@ pub struct TrunkName(Arc<str>);
 pub struct TrunkNameError;
 
 impl TrunkName {
+    /// For what is judged although its name was bad.
+    fn stand_in() -> Self {
+        Self(Arc::from("invalid"))
+    }
+
     /// As text.
     pub fn as_str(&self) -> &str {
         &self.0
@@ -170,6 +177,22 @@ impl Trunk {
         }
     }
 
+    /// What an administrator should know about it.
+    pub fn warnings(&self) -> Vec<FieldWarning> {
+        let is_tls = self.transport == TrunkTransport::Tls;
+        let is_udp = self.transport == TrunkTransport::Udp;
+        let is_lync = self.dialect == Dialect::Lync;
+        let warnings = [
+            (!is_tls, "transport", "plaintext_only", PLAINTEXT),
+            (is_lync && is_udp, "transport", "lync_without_udp", LYNC_WITHOUT_UDP),
+            (!is_tls && self.trust_roots != TrustRoots::System, "trust_roots", "ineffective", ROOTS_WITHOUT_TLS),
+            (is_udp && self.congestion_safe, "congestion_safe", "congestion_over_udp", CONGESTION_OVER_UDP),
+            (is_lync && self.session_mode == SessionMode::Pager, "session_mode", "lync_sessions", LYNC_SESSIONS),
+        ];
+        let raised = warnings.into_iter().filter(|(raised, ..)| *raised);
+        raised.map(|(_, field, code, text)| FieldWarning::new(field, code, text)).collect()
+    }
+
     /// Whether a request from `address` may be this trunk's, as far as addresses go.
     pub fn may_come_from(&self, address: IpAddr) -> bool {
         let address = address.to_canonical();
@@ -179,6 +202,14 @@ impl Trunk {
         }
     }
 }
+
+const PLAINTEXT: &str = "requests cross the network unencrypted and the trunk is known by its address alone; set the \
+     transport to tls where its deployment can";
+const LYNC_WITHOUT_UDP: &str = "Lync and Skype for Business do not speak SIP over UDP; set the transport to tls or tcp";
+const ROOTS_WITHOUT_TLS: &str = "without TLS no certificate is shown, so trust_roots has no effect";
+const CONGESTION_OVER_UDP: &str = "UDP has no congestion control, so the first hop is not congestion safe whatever is \
+     behind it (RFC 3428 §8)";
+const LYNC_SESSIONS: &str = "Lync and Skype for Business take texts in sessions; set session_mode to session";
 
 #[cfg(test)]
 mod tests {

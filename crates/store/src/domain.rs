@@ -1,72 +1,25 @@
 //! Internal domains and the backends that serve them.
 
-use std::{fmt, str::FromStr};
-
 use lexicon::{Domain, RowId, Timestamp};
-use policy::{TrunkName, settings::Passphrase};
+use policy::{Backend, InnerServer, settings::Passphrase};
 use serde_json::{Value, json};
 use sqlx::{Row as _, SqliteConnection, sqlite::SqliteRow};
 
 use crate::{
     Actor, DomainHolder, Store, StoreError, component, contact,
-    head::{Change, Topic, unsigned},
-    partner,
+    head::{Change, Topic, signed, unsigned},
+    inner_server, partner, serving, trunk,
 };
 
-/// What serves an internal domain, or one of its addresses.
-#[derive(Clone, Debug, Eq, Hash, PartialEq)]
-pub enum Backend {
-    /// A program that connects to us (XEP-0114): every address of the domain may exist.
-    Component,
-    /// The built-in SIP registrar: users are accounts.
-    Registrar,
-    /// A SIP deployment behind the trunk of this name: every address of the domain may exist.
-    Trunk(TrunkName),
-    /// An XMPP server of our own side ([`policy::InnerServer`]): every address of the domain may exist.
-    Xmpp,
-}
-
-impl Backend {
-    /// The trunk's name, if it is one.
-    pub fn trunk(&self) -> Option<&TrunkName> {
-        match self {
-            Self::Trunk(name) => Some(name),
-            _ => None,
-        }
-    }
-}
-
-/// The word used in the API and on the command line.
-impl fmt::Display for Backend {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Component => f.pad("component"),
-            Self::Registrar => f.pad("registrar"),
-            Self::Trunk(name) => write!(f, "trunk:{name}"),
-            Self::Xmpp => f.pad("xmpp"),
-        }
-    }
-}
-
-/// A text is not a backend.
-#[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
-#[error("allowed are component, registrar, xmpp, and trunk:NAME")]
-pub struct BackendError;
-
-impl FromStr for Backend {
-    type Err = BackendError;
-
-    fn from_str(text: &str) -> Result<Self, BackendError> {
-        match text {
-            "component" => Ok(Self::Component),
-            "registrar" => Ok(Self::Registrar),
-            "xmpp" => Ok(Self::Xmpp),
-            other => {
-                let name = other.strip_prefix("trunk:").and_then(|name| name.parse().ok());
-                name.map(Self::Trunk).ok_or(BackendError)
-            }
-        }
-    }
+/// What is to serve an internal domain, with what its backends need.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Service<'a> {
+    /// The backends, first choice first.
+    pub backends: &'a [Backend],
+    /// What the component proves to know; none: what is known already.
+    pub secret: Option<&'a Passphrase>,
+    /// The XMPP server; none: the one that is known already.
+    pub server: Option<&'a InnerServer>,
 }
 
 /// A domain of ours.
@@ -95,35 +48,40 @@ impl Store {
     /// Adds an internal domain. No component can serve it before it has a secret.
     ///
     /// # Errors
-    /// [`StoreError::Exists`], and [`StoreError::DomainTaken`] if a partner has it.
+    /// As for [`Store::add_domain_with`].
     pub async fn add_domain(
         &self,
         actor: &Actor,
         name: &Domain,
         backends: &[Backend],
     ) -> Result<InternalDomain, StoreError> {
-        self.insert_domain(actor, name, backends, None).await
+        self.add_domain_with(actor, name, &Service { backends, ..Service::default() }).await
     }
 
     /// Adds an internal domain that a component with this secret serves.
     ///
     /// # Errors
-    /// As for [`Store::add_domain`].
+    /// As for [`Store::add_domain_with`].
     pub async fn add_component_domain(
         &self,
         actor: &Actor,
         name: &Domain,
         secret: &Passphrase,
     ) -> Result<InternalDomain, StoreError> {
-        self.insert_domain(actor, name, &[Backend::Component], Some(secret)).await
+        let service = Service { backends: &[Backend::Component], secret: Some(secret), server: None };
+        self.add_domain_with(actor, name, &service).await
     }
 
-    async fn insert_domain(
+    /// Adds an internal domain with all that serves it.
+    ///
+    /// # Errors
+    /// [`StoreError::Exists`], and [`StoreError::DomainTaken`] if a partner has it; [`StoreError::NoTrunk`] and
+    /// [`StoreError::NoInnerServer`] if a backend is not there.
+    pub async fn add_domain_with(
         &self,
         actor: &Actor,
         name: &Domain,
-        backends: &[Backend],
-        secret: Option<&Passphrase>,
+        service: &Service<'_>,
     ) -> Result<InternalDomain, StoreError> {
         let mut change = Change::begin(&self.core).await?;
         if exists(change.connection(), name).await? {
@@ -132,11 +90,12 @@ impl Store {
         if let Some(primary) = partner::holder(change.connection(), name).await? {
             return Err(StoreError::DomainTaken { domain: name.clone(), holder: DomainHolder::Partner(primary) });
         }
+        check_backends(change.connection(), name, service.backends, service.server.is_some()).await?;
         let (now, revision) = (change.now(), change.revision());
         let domain = InternalDomain {
             id: change.row_id(),
             name: name.clone(),
-            backends: backends.to_vec(),
+            backends: service.backends.to_vec(),
             revision: unsigned(revision),
             created_at: now,
             updated_at: now,
@@ -147,27 +106,29 @@ impl Store {
         )
         .bind(domain.id.to_string())
         .bind(name.as_ascii())
-        .bind(backends_json(backends).to_string())
+        .bind(backends_json(service.backends).to_string())
         .bind(revision)
         .bind(now.as_millis())
         .bind(now.as_millis())
         .execute(change.connection())
         .await?;
-        if let Some(secret) = secret {
+        if let Some(secret) = service.secret {
             component::save(change.connection(), domain.id, secret).await?;
         }
+        if let Some(server) = service.server {
+            inner_server::save(change.connection(), domain.id, server).await?;
+        }
         change.touch(Topic::Edge);
-        change.audit(actor, "domain.added", name.as_ascii(), None, Some(audit_form(&domain))).await?;
+        let form = audit_form(&domain, service.server);
+        change.audit(actor, "domain.added", name.as_ascii(), None, Some(form)).await?;
         change.commit().await?;
         Ok(domain)
     }
 
-    /// Replaces the backends of an internal domain, and with `secret` what its component must know; a domain that no
-    /// component serves any more forgets its secret. Contacts stay: the addresses are the same.
+    /// Replaces the backends of an internal domain, and with `secret` what its component must know.
     ///
     /// # Errors
-    /// [`StoreError::NotFound`]; [`StoreError::DomainInUse`] while a domain has users whose registrar would go;
-    /// [`StoreError::NoSecret`] if a component would have none.
+    /// As for [`Store::set_domain_with`].
     pub async fn set_domain(
         &self,
         actor: &Actor,
@@ -175,38 +136,66 @@ impl Store {
         backends: &[Backend],
         secret: Option<&Passphrase>,
     ) -> Result<InternalDomain, StoreError> {
+        self.set_domain_with(actor, name, &Service { backends, secret, server: None }, None).await
+    }
+
+    /// Replaces what serves an internal domain. What a backend needed is forgotten with it: the component's secret, the
+    /// XMPP server, and the assignments of addresses. Contacts stay: the addresses are the same. `expected` is the revision
+    /// that the caller has read, if it matters.
+    ///
+    /// # Errors
+    /// [`StoreError::NotFound`], [`StoreError::Conflict`]; [`StoreError::DomainInUse`] while a domain has users whose
+    /// registrar would go; [`StoreError::NoSecret`], [`StoreError::NoTrunk`] and [`StoreError::NoInnerServer`] if a backend
+    /// would lack what it needs.
+    pub async fn set_domain_with(
+        &self,
+        actor: &Actor,
+        name: &Domain,
+        service: &Service<'_>,
+        expected: Option<u64>,
+    ) -> Result<InternalDomain, StoreError> {
         let mut change = Change::begin(&self.core).await?;
         let before = existing(change.connection(), name).await?;
-        if !backends.contains(&Backend::Registrar) {
+        if expected.is_some_and(|expected| expected != before.revision) {
+            let what = format!("the internal domain {name}");
+            return Err(StoreError::Conflict { what, revision: before.revision });
+        }
+        let backends = service.backends;
+        let server_before = inner_server::find(change.connection(), before.id, name).await?;
+        let server = service.server.or(server_before.as_ref());
+        check_backends(change.connection(), name, backends, server.is_some()).await?;
+        if !has_registrar_among(backends) && has_registrar_among(&before.backends) {
             check_unused(change.connection(), name).await?;
         }
-        let known = component::has_secret(change.connection(), before.id).await?;
-        let is_component = backends.contains(&Backend::Component);
-        match secret.filter(|_| is_component) {
-            Some(secret) => component::save(change.connection(), before.id, secret).await?,
-            None if is_component && !known => return Err(StoreError::NoSecret { domain: name.clone() }),
-            None if before.backends == backends => return Ok(before),
-            None if !is_component => component::forget(change.connection(), before.id).await?,
-            None => {}
+        let gone = |backend: &Backend| before.backends.contains(backend) && !backends.contains(backend);
+        let server = server.filter(|_| !gone(&Backend::Xmpp));
+        let has_new_secret = keep_secret(change.connection(), &before, service).await?;
+        if before.backends == backends && !has_new_secret && server == server_before.as_ref() {
+            return Ok(before);
         }
-        let action = if before.backends == backends { "domain.secret_changed" } else { "domain.updated" };
-        let forms = (audit_form(&before), backends.to_vec());
+        match server {
+            Some(server) => inner_server::save(change.connection(), before.id, server).await?,
+            None => inner_server::forget(change.connection(), before.id).await?,
+        }
+        serving::forget_others(change.connection(), name, backends).await?;
+        let form = audit_form(&before, server_before.as_ref());
+        let action = match (before.backends == backends, server == server_before.as_ref()) {
+            (true, true) => "domain.secret_changed",
+            (true, false) => "domain.xmpp_server_changed",
+            (false, _) => "domain.updated",
+        };
         let (now, revision) = (change.now(), change.revision());
-        let after = InternalDomain { backends: forms.1, revision: unsigned(revision), updated_at: now, ..before };
-        sqlx::query("UPDATE internal_domain SET backends = $1, revision = $2, updated_at = $3 WHERE name = $4")
-            .bind(backends_json(backends).to_string())
-            .bind(revision)
-            .bind(now.as_millis())
-            .bind(name.as_ascii())
-            .execute(change.connection())
-            .await?;
+        let after =
+            InternalDomain { backends: backends.to_vec(), revision: unsigned(revision), updated_at: now, ..before };
+        update(change.connection(), &after).await?;
         change.touch(Topic::Edge);
-        change.audit(actor, action, name.as_ascii(), Some(forms.0), Some(audit_form(&after))).await?;
+        let forms = (Some(form), Some(audit_form(&after, server)));
+        change.audit(actor, action, name.as_ascii(), forms.0, forms.1).await?;
         change.commit().await?;
         Ok(after)
     }
 
-    /// Removes an internal domain; what a component's addresses had opened ends with it.
+    /// Removes an internal domain; what its addresses had opened ends with it, and assignments are forgotten.
     ///
     /// # Errors
     /// [`StoreError::NotFound`], and [`StoreError::DomainInUse`] while it has users.
@@ -214,15 +203,17 @@ impl Store {
         let mut change = Change::begin(&self.core).await?;
         let domain = existing(change.connection(), name).await?;
         check_unused(change.connection(), name).await?;
-        if domain.backends.contains(&Backend::Component) {
-            contact::end_all_of_domain(&mut change, name).await?;
-        }
+        contact::end_all_of_domain(&mut change, name).await?;
+        serving::forget_others(change.connection(), name, &[]).await?;
+        let server = inner_server::find(change.connection(), domain.id, name).await?;
         sqlx::query("DELETE FROM internal_domain WHERE name = $1")
             .bind(name.as_ascii())
             .execute(change.connection())
             .await?;
         change.touch(Topic::Edge);
-        change.audit(actor, "domain.removed", name.as_ascii(), Some(audit_form(&domain)), None).await?;
+        change
+            .audit(actor, "domain.removed", name.as_ascii(), Some(audit_form(&domain, server.as_ref())), None)
+            .await?;
         change.commit().await?;
         Ok(())
     }
@@ -231,6 +222,57 @@ impl Store {
 pub(crate) async fn existing(connection: &mut SqliteConnection, name: &Domain) -> Result<InternalDomain, StoreError> {
     let domain = load_all(connection).await?.into_iter().find(|domain| domain.name == *name);
     domain.ok_or_else(|| StoreError::NotFound { what: format!("internal domain {name}") })
+}
+
+/// What a component must know: set anew, kept, or forgotten with the component. Whether it was set anew.
+async fn keep_secret(
+    connection: &mut SqliteConnection,
+    before: &InternalDomain,
+    service: &Service<'_>,
+) -> Result<bool, StoreError> {
+    if !service.backends.contains(&Backend::Component) {
+        component::forget(connection, before.id).await?;
+        return Ok(false);
+    }
+    match service.secret {
+        Some(secret) => component::save(connection, before.id, secret).await.map(|()| true),
+        None if component::has_secret(connection, before.id).await? => Ok(false),
+        None => Err(StoreError::NoSecret { domain: before.name.clone() }),
+    }
+}
+
+async fn update(connection: &mut SqliteConnection, domain: &InternalDomain) -> Result<(), StoreError> {
+    sqlx::query("UPDATE internal_domain SET backends = $1, revision = $2, updated_at = $3 WHERE name = $4")
+        .bind(backends_json(&domain.backends).to_string())
+        .bind(signed(domain.revision))
+        .bind(domain.updated_at.as_millis())
+        .bind(domain.name.as_ascii())
+        .execute(connection)
+        .await?;
+    Ok(())
+}
+
+/// Every trunk is there, and an XMPP server where one is to serve.
+async fn check_backends(
+    connection: &mut SqliteConnection,
+    name: &Domain,
+    backends: &[Backend],
+    has_server: bool,
+) -> Result<(), StoreError> {
+    for trunk in backends.iter().filter_map(Backend::trunk) {
+        if trunk::find(connection, trunk).await?.is_none() {
+            return Err(StoreError::NoTrunk { domain: name.clone(), trunk: trunk.clone() });
+        }
+    }
+    if backends.contains(&Backend::Xmpp) && !has_server {
+        return Err(StoreError::NoInnerServer { domain: name.clone() });
+    }
+    Ok(())
+}
+
+/// Users may have accounts; a domain without any backend is served by the registrar.
+fn has_registrar_among(backends: &[Backend]) -> bool {
+    backends.is_empty() || backends.contains(&Backend::Registrar)
 }
 
 /// No user has an account in it.
@@ -261,7 +303,7 @@ pub(crate) async fn has_registrar(
     name: &Domain,
 ) -> Result<Option<bool>, StoreError> {
     let domain = load_all(connection).await?.into_iter().find(|domain| domain.name == *name);
-    Ok(domain.map(|domain| domain.backends.is_empty() || domain.backends.contains(&Backend::Registrar)))
+    Ok(domain.map(|domain| has_registrar_among(&domain.backends)))
 }
 
 /// Whether `name` is an internal domain.
@@ -277,8 +319,12 @@ fn backends_json(backends: &[Backend]) -> Value {
     backends.iter().map(ToString::to_string).collect()
 }
 
-fn audit_form(domain: &InternalDomain) -> Value {
-    json!({ "name": domain.name, "backends": backends_json(&domain.backends) })
+fn audit_form(domain: &InternalDomain, server: Option<&InnerServer>) -> Value {
+    let mut form = json!({ "name": domain.name, "backends": backends_json(&domain.backends) });
+    if let Some(server) = server {
+        form["xmpp_server"] = inner_server::audit_form(server);
+    }
+    form
 }
 
 impl TryFrom<&SqliteRow> for InternalDomain {

@@ -106,11 +106,25 @@ pub enum StoreError {
         /// What was asked for.
         backend: Backend,
     },
+    /// A domain is to be served by an XMPP server, and none is named.
+    #[error("{domain} has no XMPP server: name one, or take xmpp from its backends")]
+    NoInnerServer {
+        /// The internal domain.
+        domain: Domain,
+    },
     /// A component needs a secret.
     #[error("{domain} has no secret for its component yet: give one")]
     NoSecret {
         /// The internal domain.
         domain: Domain,
+    },
+    /// A domain is to be served by a trunk that is not there.
+    #[error("{domain} cannot be served by the trunk {trunk}: there is no such trunk; add it first")]
+    NoTrunk {
+        /// The internal domain.
+        domain: Domain,
+        /// What was asked for.
+        trunk: TrunkName,
     },
     /// The file is something else.
     #[error("{} is not a database of legation", path.display())]
@@ -151,7 +165,7 @@ pub enum StoreError {
         address: String,
     },
     /// The users of a domain are not accounts.
-    #[error("{domain} is served by a component, which knows its own users: they have no accounts here")]
+    #[error("the users of {domain} have no accounts here: the registrar is not among its backends")]
     NotRegistrar {
         /// The internal domain.
         domain: Domain,
@@ -185,7 +199,9 @@ impl StoreError {
             | Self::DomainTaken { .. }
             | Self::Exists { .. }
             | Self::NoBackend { .. }
+            | Self::NoInnerServer { .. }
             | Self::NoSecret { .. }
+            | Self::NoTrunk { .. }
             | Self::NotAPartner { .. }
             | Self::NotAUser { .. }
             | Self::NotFound { .. }

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use sqlx::{Row as _, SqliteConnection, sqlite::SqliteRow};
 
 use crate::{
-    Actor, Store, StoreError, domain,
+    Actor, Backend, Store, StoreError, domain,
     head::{Change, Topic},
     trunk::{parse_texts, texts},
 };
@@ -23,7 +23,7 @@ impl Store {
     /// domain's backends.
     ///
     /// # Errors
-    /// [`StoreError::NotFound`].
+    /// [`StoreError::NotFound`]; [`StoreError::NoInnerServer`] if one is needed by the domain's backends.
     pub async fn set_inner_server(
         &self,
         actor: &Actor,
@@ -38,6 +38,9 @@ impl Store {
         }
         match server {
             Some(server) => save(change.connection(), domain.id, server).await?,
+            None if domain.backends.contains(&Backend::Xmpp) => {
+                return Err(StoreError::NoInnerServer { domain: domain.name });
+            }
             None => forget(change.connection(), domain.id).await?,
         }
         change.touch(Topic::Edge);
@@ -59,7 +62,8 @@ pub(crate) async fn load_all(connection: &mut SqliteConnection) -> Result<Vec<(D
     Ok(servers)
 }
 
-async fn find(
+/// The one behind a domain.
+pub(crate) async fn find(
     connection: &mut SqliteConnection,
     domain: RowId,
     name: &Domain,

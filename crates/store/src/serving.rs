@@ -46,7 +46,8 @@ impl Store {
     /// Assigns an internal address to one of its domain's backends; none: to the first again.
     ///
     /// # Errors
-    /// [`StoreError::NotFound`] if the domain is not internal; [`StoreError::NoBackend`] if it has no such backend.
+    /// [`StoreError::NotInternal`] if the domain is not internal; [`StoreError::NotAUser`] if the address is a domain;
+    /// [`StoreError::NoBackend`] if it has no such backend.
     pub async fn assign_backend(
         &self,
         actor: &Actor,
@@ -54,7 +55,13 @@ impl Store {
         backend: Option<&Backend>,
     ) -> Result<(), StoreError> {
         let mut change = Change::begin(&self.core).await?;
-        let domain = domain::existing(change.connection(), address.domain()).await?;
+        if address.local().is_none() {
+            return Err(StoreError::NotAUser { address: address.to_string() });
+        }
+        let domain = match domain::existing(change.connection(), address.domain()).await {
+            Err(StoreError::NotFound { .. }) => Err(StoreError::NotInternal { domain: address.domain().clone() }),
+            found => found,
+        }?;
         if let Some(backend) = backend.filter(|backend| !domain.backends.contains(backend)) {
             return Err(StoreError::NoBackend { domain: domain.name, backend: backend.clone() });
         }
@@ -82,6 +89,27 @@ impl Store {
         change.commit().await?;
         Ok(())
     }
+}
+
+/// Forgets the assignments of a domain's addresses to backends that are not among `backends`.
+pub(crate) async fn forget_others(
+    connection: &mut SqliteConnection,
+    domain: &Domain,
+    backends: &[Backend],
+) -> Result<(), StoreError> {
+    let kept: Vec<_> = backends.iter().map(ToString::to_string).collect();
+    let rows = sqlx::query("SELECT DISTINCT backend FROM user_backend WHERE domain = $1")
+        .bind(domain.as_ascii())
+        .fetch_all(&mut *connection)
+        .await?;
+    for row in rows {
+        let backend: String = row.try_get(0)?;
+        if !kept.contains(&backend) {
+            let delete = sqlx::query("DELETE FROM user_backend WHERE domain = $1 AND backend = $2");
+            delete.bind(domain.as_ascii()).bind(&backend).execute(&mut *connection).await?;
+        }
+    }
+    Ok(())
 }
 
 async fn find_assigned(connection: &mut SqliteConnection, address: &BareJid) -> Result<Option<Backend>, StoreError> {

@@ -1,13 +1,14 @@
 //! What a person wrote about a partner, checked into a [`Partner`] or into every error at once.
 
-use std::{fmt, str::FromStr, sync::Arc};
+use std::fmt;
 
 use lexicon::Domain;
 
-use super::{
-    ADDITIONAL_DOMAINS_MAX, CONNECTION_LIMIT_MIN, DESCRIPTION_CHARS_MAX, Directory, PINS_MAX, Partner, directory::parse,
+use super::{ADDITIONAL_DOMAINS_MAX, CONNECTION_LIMIT_MIN, Directory, Partner, directory::parse};
+use crate::{
+    FieldError, FieldWarning,
+    form::{self, NegotiationEntered},
 };
-use crate::{FieldError, FieldWarning};
 
 /// Most connections a partner can be limited to: as many as there can be in all.
 const CONNECTION_LIMIT_MAX: u32 = 100_000;
@@ -66,7 +67,7 @@ pub struct Checked {
 impl PartnerDraft {
     /// Checks every field. `directory` is that of what is stored now.
     pub fn check(&self, directory: &Directory) -> Result<Checked, Vec<FieldError>> {
-        let mut form = Form { directory, errors: Vec::new() };
+        let mut form = Form { directory, form: form::Form::default() };
         let primary = form.domain("primary_domain", &self.primary_domain, None);
         // With a bad primary domain the other fields are judged on a stand-in, so that their errors show too.
         let mut partner = Partner::new(primary.clone().unwrap_or_else(stand_in));
@@ -78,7 +79,7 @@ impl PartnerDraft {
 impl PartnerChanges {
     /// Checks the changes together with what stays of `stored`. `directory` is that of what is stored now.
     pub fn check(&self, stored: &Partner, directory: &Directory) -> Result<Checked, Vec<FieldError>> {
-        let mut form = Form { directory, errors: Vec::new() };
+        let mut form = Form { directory, form: form::Form::default() };
         let mut partner = stored.clone();
         form.fill(&mut partner, self, Some(&stored.primary_domain));
         form.finish(partner)
@@ -92,24 +93,20 @@ fn stand_in() -> Domain {
 /// The checks of one form: reads on after an error.
 struct Form<'a> {
     directory: &'a Directory,
-    errors: Vec<FieldError>,
+    form: form::Form,
 }
 
 impl Form<'_> {
     fn fill(&mut self, partner: &mut Partner, changes: &PartnerChanges, primary: Option<&Domain>) {
         if let Some(text) = &changes.description {
-            partner.description = self.description(text);
+            partner.description = self.form.description(text);
         }
         partner.additional_domains =
             self.additional_domains(std::mem::take(&mut partner.additional_domains), changes, primary);
-        self.read("partner_type", changes.partner_type.as_deref(), &mut partner.partner_type);
-        let before = self.errors.len();
-        self.read("tls", changes.tls.as_deref(), &mut partner.negotiation.tls);
-        self.read("sasl", changes.sasl.as_deref(), &mut partner.negotiation.sasl);
-        partner.negotiation.dialback = changes.dialback.unwrap_or(partner.negotiation.dialback);
-        if let (true, Some(invalid)) = (self.errors.len() == before, partner.invalid()) {
-            self.errors.push(invalid.into());
-        }
+        self.form.word("partner_type", changes.partner_type.as_deref(), &mut partner.partner_type);
+        let PartnerChanges { tls, sasl, dialback, .. } = changes;
+        let entered = NegotiationEntered { tls: tls.as_deref(), sasl: sasl.as_deref(), dialback: *dialback };
+        self.form.negotiation(entered, &mut partner.negotiation);
         if let Some(limit) = changes.connection_limit {
             partner.connection_limit = limit.and_then(|limit| self.connection_limit(limit));
         }
@@ -122,45 +119,26 @@ impl Form<'_> {
                 Err(error) => self.refuse("proxy_fqdn", "host_invalid", format!("{text}: {error}")),
             },
         }
-        if let Some(text) = &changes.trust_roots {
-            match text.parse() {
-                Ok(roots) => partner.trust_roots = roots,
-                Err(error) => self.refuse("trust_roots", "pem_invalid", error),
-            }
-        }
+        self.form.trust_roots(changes.trust_roots.as_deref(), &mut partner.trust_roots);
         if let Some(texts) = &changes.pins {
-            partner.pins = self.pins(texts);
+            partner.pins = self.form.pins(texts);
         }
         partner.enabled = changes.enabled.unwrap_or(partner.enabled);
     }
 
     fn finish(self, partner: Partner) -> Result<Checked, Vec<FieldError>> {
-        if self.errors.is_empty() {
-            let warnings = partner.warnings();
-            Ok(Checked { partner, warnings })
-        } else {
-            Err(self.errors)
-        }
+        self.form.finish(()).map(|()| Checked { warnings: partner.warnings(), partner })
     }
 
     fn refuse(&mut self, field: &'static str, code: &'static str, message: impl fmt::Display) {
-        self.errors.push(FieldError::new(field, code, message.to_string()));
+        self.form.refuse(field, code, message);
     }
 
     /// A domain that the partner of `primary` may list.
     fn domain(&mut self, field: &'static str, text: &str, primary: Option<&Domain>) -> Option<Domain> {
         let checked = parse(field, text)
             .and_then(|domain| self.directory.check_partner(field, &domain, primary).map(|()| domain));
-        checked.map_err(|error| self.errors.push(error)).ok()
-    }
-
-    fn description(&mut self, text: &str) -> Arc<str> {
-        let chars = text.chars().count();
-        if chars > DESCRIPTION_CHARS_MAX {
-            let message = format!("{chars} characters were entered; at most {DESCRIPTION_CHARS_MAX} are allowed");
-            self.refuse("description", "too_long", message);
-        }
-        Arc::from(text)
+        checked.map_err(|error| self.form.errors.push(error)).ok()
     }
 
     fn additional_domains(
@@ -178,7 +156,7 @@ impl Form<'_> {
                     Some(at) => drop(list.remove(at)),
                     None => self.refuse(FIELD, "domain_not_listed", format!("{domain} is not an additional domain")),
                 },
-                Err(error) => self.errors.push(error),
+                Err(error) => self.form.errors.push(error),
             }
         }
         let added = changes.additional_domains.iter().flatten().chain(&changes.add_domains);
@@ -199,17 +177,6 @@ impl Form<'_> {
         list
     }
 
-    /// A word of one of the choices.
-    fn read<T: FromStr<Err: fmt::Display>>(&mut self, field: &'static str, text: Option<&str>, value: &mut T) {
-        match text.map(str::parse) {
-            None => {}
-            Some(Ok(parsed)) => *value = parsed,
-            Some(Err(error)) => {
-                self.refuse(field, "not_a_choice", format!("{} was entered; {error}", text.unwrap_or_default()));
-            }
-        }
-    }
-
     fn connection_limit(&mut self, limit: i64) -> Option<u32> {
         let checked =
             u32::try_from(limit).ok().filter(|limit| (CONNECTION_LIMIT_MIN..=CONNECTION_LIMIT_MAX).contains(limit));
@@ -221,24 +188,5 @@ impl Form<'_> {
             self.refuse("connection_limit", "out_of_range", message);
         }
         checked
-    }
-
-    fn pins(&mut self, texts: &[String]) -> Vec<super::Pin> {
-        let mut pins = Vec::new();
-        for text in texts {
-            match text.parse() {
-                Ok(pin) if pins.contains(&pin) => {}
-                Ok(pin) => pins.push(pin),
-                Err(error) => self.refuse("pins", "pin_invalid", format!("{text}: {error}")),
-            }
-        }
-        if pins.len() > PINS_MAX {
-            self.refuse(
-                "pins",
-                "too_many",
-                format!("{} pins were entered; at most {PINS_MAX} are allowed", pins.len()),
-            );
-        }
-        pins
     }
 }

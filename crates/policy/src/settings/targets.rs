@@ -100,6 +100,11 @@ pub struct Network {
 pub struct NetworkError;
 
 impl Network {
+    /// Whether it is every address of its family.
+    pub fn is_everywhere(&self) -> bool {
+        self.prefix == 0
+    }
+
     /// Whether `address` is in it.
     pub fn contains(&self, address: IpAddr) -> bool {
         let bits = |address: IpAddr| match address {

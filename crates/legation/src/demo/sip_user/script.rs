@@ -123,6 +123,12 @@ impl Script {
                 }
                 Output::Request { id, request, .. } => self.serve(id, &request),
                 Output::Answer { ticket, answer } => self.answered(ticket, answer),
+                // An INVITE is neither sent nor taken here.
+                Output::Provisional { .. }
+                | Output::Again { .. }
+                | Output::Cancelled(_)
+                | Output::Acknowledged { .. }
+                | Output::Abandoned { .. } => {}
             }
         }
     }

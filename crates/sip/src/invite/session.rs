@@ -316,3 +316,15 @@ pub(super) fn put(headers: &mut Headers, fields: &[(String, String)]) {
         let _left_out = headers.push_named(name, value);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Many sessions are open and few are busy: what only busy ones need is behind a pointer.
+    #[test]
+    fn a_session_is_small() {
+        assert!(size_of::<Session>() <= 400, "{}", size_of::<Session>());
+        assert!(size_of::<Dialog>() <= 160, "{}", size_of::<Dialog>());
+    }
+}

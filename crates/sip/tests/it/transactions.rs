@@ -277,6 +277,25 @@ fn requests_beyond_the_limits_are_refused_and_counted() {
     assert!(answer.as_ref().unwrap().headers.retry_after().is_some(), "RFC 3261 §21.5.4");
 }
 
+/// A NOTIFY that is never answered: by nobody, and not at the limit either.
+#[test]
+fn a_benotify_is_handed_up_and_never_answered() {
+    let mut pair = Pair::new(Transport::Udp, Limits { servers_max: 2, ..Limits::default() }).weather(Vec::new);
+    pair.policy = |_| Some(Status::OK);
+    for number in 0..3 {
+        let mut benotify = request(Method::Benotify, "hana", &format!("c{number}"));
+        let via = format!("SIP/2.0/UDP 192.0.2.1;branch=z9hG4bK{number}");
+        benotify.headers.push_front(Name::Via, via).unwrap();
+        for _ in 0..2 {
+            pair.bring(Side::Server, benotify.to_bytes());
+        }
+    }
+    pair.run(seconds(40));
+    assert_eq!((pair.delivered.len(), pair.wire.len()), (2, 0));
+    let counters = pair.server.counters();
+    assert_eq!((counters.requests_refused, counters.requests_repeated), (2, 2));
+}
+
 /// RFC 3261 §17.1.3 and RFC 4320 §4.2: strays go nowhere.
 #[test]
 fn a_response_to_nothing_is_dropped_and_counted() {

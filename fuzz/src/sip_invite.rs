@@ -49,7 +49,7 @@ struct World {
 }
 
 fn flow(id: u8) -> Flow {
-    let transport = if id % 2 == 0 { Transport::Udp } else { Transport::Tcp };
+    let transport = if id.is_multiple_of(2) { Transport::Udp } else { Transport::Tcp };
     Flow { id: FlowId(u64::from(id % 2)), transport, sent_by: "192.0.2.2:5060".into() }
 }
 
@@ -59,7 +59,7 @@ fn pick<T: Clone>(from: &[T], at: u8) -> Option<T> {
 
 fn payload(at: u8) -> Payload {
     let fields = vec![("Subject".to_owned(), format!("a{}", char::from(at)))];
-    let body = (at % 2 == 0).then(|| ("text/plain".to_owned(), Bytes::from_static(b"hello")));
+    let body = at.is_multiple_of(2).then(|| ("text/plain".to_owned(), Bytes::from_static(b"hello")));
     Payload { fields, body }
 }
 
@@ -175,7 +175,7 @@ impl World {
             to: address("sip:hana@contoso.example"),
             call_id: None,
             contact: "<sip:192.0.2.2:5060>".into(),
-            routes: if how % 2 == 0 { Vec::new() } else { vec![address("sip:strict.example")] },
+            routes: if how.is_multiple_of(2) { Vec::new() } else { vec![address("sip:strict.example")] },
             payload: payload(how),
         };
         if let Ok(id) = self.sessions.invite(self.now, invitation) {

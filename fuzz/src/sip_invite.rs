@@ -39,13 +39,21 @@ struct World {
     /// Sessions that have not ended.
     alive: BTreeSet<SessionId>,
     ended: BTreeSet<SessionId>,
-    /// What we sent, to be answered.
-    asked: Vec<Request>,
+    /// What we sent, to be answered, and on which flow.
+    asked: Vec<(Request, u8)>,
     tickets: Vec<Ticket>,
-    /// Tags that our answers have shown.
-    tags: Vec<String>,
+    /// Dialogs that our INVITEs and our answers to INVITEs may have made.
+    dialogs: Vec<Parties>,
     /// The final status of each INVITE that is under way, by its topmost Via.
     finals: BTreeMap<String, Option<Status>>,
+}
+
+/// What a request of the peer in a dialog says.
+#[derive(Clone, Eq, PartialEq)]
+struct Parties {
+    call_id: String,
+    from: String,
+    to: String,
 }
 
 fn flow(id: u8) -> Flow {
@@ -82,7 +90,7 @@ impl World {
             ended: BTreeSet::new(),
             asked: Vec::new(),
             tickets: Vec::new(),
-            tags: Vec::new(),
+            dialogs: Vec::new(),
             finals: BTreeMap::new(),
         }
     }
@@ -110,19 +118,20 @@ impl World {
 
     fn request(&mut self, kind: u8, names: u8, more: u8) {
         const METHODS: [&str; 8] = ["INVITE", "INVITE", "ACK", "CANCEL", "BYE", "MESSAGE", "UPDATE", "BENOTIFY"];
-        let (method, tag, number) = (METHODS[usize::from(kind) % 8], names % 3, 1 + names / 64);
-        let to = match pick(&self.tags, more) {
-            Some(tag) if kind & 0x10 != 0 => format!(";tag={tag}"),
-            _ => String::new(),
-        };
+        let (method, number) = (METHODS[usize::from(kind) % 8], 1 + names / 64);
+        let (inside, branch) = (kind & 0x18 != 0, (names >> 2) % 4);
+        let dialog = pick(&self.dialogs, more).filter(|_| inside);
+        let branch = if dialog.is_some() { format!("in{branch}{method}{number}") } else { branch.to_string() };
+        let Parties { call_id, from, to } = dialog.unwrap_or_else(|| Parties {
+            call_id: format!("c{}", names % 2),
+            from: format!("<sip:romeo@fabrikam.example>;tag=r{}", names % 3),
+            to: "<sip:hana@contoso.example>".to_owned(),
+        });
         let timer =
             ["", "Supported: timer\r\n", "Session-Expires: 90\r\n", "Supported: timer\r\nSession-Expires: 10\r\n"];
         let text = format!(
-            "{method} sip:hana@contoso.example SIP/2.0\r\nVia: SIP/2.0/UDP 192.0.2.1;branch=z9hG4bK{}\r\n\
-             From: <sip:romeo@fabrikam.example>;tag=r{tag}\r\nTo: <sip:hana@contoso.example>{to}\r\n\
-             Call-ID: c{}\r\nCSeq: {number} {method}\r\n{}{}\r\n",
-            (names >> 2) % 4,
-            tag % 2,
+            "{method} sip:hana@contoso.example SIP/2.0\r\nVia: SIP/2.0/UDP 192.0.2.1;branch=z9hG4bK{branch}\r\n\
+             From: {from}\r\nTo: {to}\r\nCall-ID: {call_id}\r\nCSeq: {number} {method}\r\n{}{}\r\n",
             if kind & 0x20 == 0 { "Contact: <sip:romeo@192.0.2.1>\r\n" } else { "" },
             timer[usize::from(kind >> 6)],
         );
@@ -136,7 +145,7 @@ impl World {
 
     fn response(&mut self, which: u8, status: u8, tag: u8) {
         const CODES: [u16; 16] = [100, 180, 183, 200, 200, 200, 202, 302, 401, 408, 422, 481, 487, 491, 500, 603];
-        let Some(request) = pick(&self.asked, which) else { return };
+        let Some((request, flow)) = pick(&self.asked, which) else { return };
         let status = Status::new(CODES[usize::from(status) % 16]).expect("a status");
         let mut response = Response::to(&request, status, &format!("t{}", tag % 4));
         let fields = [
@@ -148,7 +157,8 @@ impl World {
         for (name, value, _) in fields.into_iter().filter(|(.., with)| *with != 0) {
             response.headers.push(name, value).expect("a field");
         }
-        self.received(which / 128, response.to_bytes());
+        let elsewhere = u8::from(tag & 8 != 0);
+        self.received(flow + elsewhere, response.to_bytes());
     }
 
     fn wish(&mut self, which: u8, what: u8) {
@@ -220,8 +230,8 @@ impl World {
         self.layer.handle(self.now, input);
         while let Some(output) = self.layer.poll() {
             let input = match output {
-                Output::Transmit { bytes, .. } => {
-                    self.written(bytes);
+                Output::Transmit { flow, bytes } => {
+                    self.written(flow.0 as u8, bytes);
                     continue;
                 }
                 Output::Request { id, flow, request } => {
@@ -252,24 +262,38 @@ impl World {
     }
 
     /// What goes to the network is well formed and lawful.
-    fn written(&mut self, bytes: Bytes) {
+    fn written(&mut self, flow: u8, bytes: Bytes) {
         match datagram(bytes, &sip::Limits::default()) {
             Ok(Some(Message::Request(request))) => {
+                let field = |name| request.headers.first(name).unwrap_or("").to_owned();
+                if request.method == Method::Invite && request.headers.to().expect("To").tag().is_none() {
+                    let theirs = format!("{};tag=t{}", field(Name::To), self.asked.len() % 2);
+                    self.note(field(Name::CallId), theirs, field(Name::From));
+                }
                 if self.asked.len() < 64 && request.method != Method::Ack {
-                    self.asked.push(request);
+                    self.asked.push((request, flow));
                 }
             }
             Ok(Some(Message::Response(response))) => {
                 let method = response.headers.cseq().expect("CSeq").method;
                 assert!(!matches!(method, Method::Ack | Method::Benotify), "{method} is never answered");
-                if let Some(tag) = response.headers.to().expect("To").tag().filter(|_| self.tags.len() < 8) {
-                    self.tags.push(tag.to_owned());
+                let is_tagged = response.headers.to().expect("To").tag().is_some();
+                if method == Method::Invite && is_tagged && response.status.class() < 3 {
+                    let field = |name| response.headers.first(name).unwrap_or("").to_owned();
+                    self.note(field(Name::CallId), field(Name::From), field(Name::To));
                 }
                 if method == Method::Invite && !response.status.is_provisional() {
                     self.note_final(&response);
                 }
             }
             other => panic!("{other:?} was written"),
+        }
+    }
+
+    fn note(&mut self, call_id: String, from: String, to: String) {
+        let parties = Parties { call_id, from, to };
+        if self.dialogs.len() < 8 && !self.dialogs.contains(&parties) {
+            self.dialogs.push(parties);
         }
     }
 

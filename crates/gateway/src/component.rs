@@ -14,6 +14,7 @@ mod pump;
 use std::{net::SocketAddr, sync::Arc};
 
 use lexicon::{Domain, Timestamp};
+use link::Receipt;
 use policy::settings::Passphrase;
 use tokio::sync::oneshot;
 use xmpp::{
@@ -25,7 +26,7 @@ use xmpp::{
 pub(crate) use credit::{Credit, Permit};
 pub(crate) use outbox::{Closing, Outbox, Parcel, Refused, Waits};
 
-use crate::counters::Counters;
+use crate::{counters::Counters, serving::Wire};
 
 /// What connections tell that waits for the shard at most.
 pub(crate) const TOLD_MAX: usize = 64;
@@ -60,30 +61,60 @@ pub(crate) struct Seat {
     pub(crate) credit: Arc<Credit>,
 }
 
-/// A stanza of a component that has not ended.
+/// A stanza of a component, or of an inner server, that has not ended.
 #[derive(Debug)]
 pub(crate) struct Outgoing {
-    seat: Arc<Seat>,
     /// The one stanza.
     pub(crate) batch: Batch,
-    permit: Permit,
+    sender: Sender,
+}
+
+/// Who is told what became of it.
+#[derive(Debug)]
+enum Sender {
+    /// A component, with the credit that the stanza holds.
+    Component(Arc<Seat>, Permit),
+    /// An inner server, by the link.
+    Inner(Receipt),
 }
 
 impl Outgoing {
-    /// The stanza, counted as taken up.
+    /// The stanza of a component, counted as taken up.
     pub(crate) fn new(seat: &Arc<Seat>, batch: Batch, permit: Permit, counters: &Counters) -> Self {
         counters.from_users.received();
-        Self { seat: Arc::clone(seat), batch, permit }
+        Self { batch, sender: Sender::Component(Arc::clone(seat), permit) }
+    }
+
+    /// The stanza of an inner server, counted as taken up.
+    pub(crate) fn of_inner(batch: Batch, receipt: Receipt, counters: &Counters) -> Self {
+        counters.from_users.received();
+        Self { batch, sender: Sender::Inner(receipt) }
+    }
+
+    /// Which kind of server it came from.
+    pub(crate) fn wire(&self) -> Wire {
+        match self.sender {
+            Sender::Component(..) => Wire::Component,
+            Sender::Inner(_) => Wire::Inner,
+        }
     }
 
     /// It was handed over.
     pub(crate) fn delivered(self, counters: &Counters) {
         counters.from_users.delivered();
+        self.done();
     }
 
     /// It ends in silence.
     pub(crate) fn dropped(self, reason: &'static str, counters: &Counters) {
         counters.from_users.dropped(reason);
+        self.done();
+    }
+
+    fn done(self) {
+        if let Sender::Inner(receipt) = self.sender {
+            receipt.done();
+        }
     }
 
     /// Its sender gets this error, unless an error must not answer it.
@@ -98,15 +129,24 @@ impl Outgoing {
     /// It may have been delivered, and its sender is told by this error.
     pub(crate) fn lost(self, error: &StanzaError, counters: &Counters) {
         counters.from_users.lost();
-        self.answer(error);
+        match self.sender {
+            Sender::Inner(receipt) => receipt.unknown(error.clone()),
+            Sender::Component(..) => {
+                self.answer(error);
+            }
+        }
     }
 
-    /// Whether there is an answer.
+    /// Whether there is an answer. On the link it is made where the stanza came from.
     fn answer(self, error: &StanzaError) -> bool {
         let answer = StanzaRef::of(self.batch.element(0)).and_then(|stanza| bounce(&stanza, error));
-        let Some(answer) = answer else { return false };
-        self.seat.outbox.answer(answer, self.permit);
-        true
+        let is_answerable = answer.is_some();
+        match (self.sender, answer) {
+            (Sender::Component(seat, permit), Some(answer)) => seat.outbox.answer(answer, permit),
+            (Sender::Component(..), None) => {}
+            (Sender::Inner(receipt), _) => receipt.refuse(error.clone()),
+        }
+        is_answerable
     }
 }
 

@@ -1,4 +1,5 @@
-//! The gateway: SIP endpoints and components of the internal domains on one side, the link to the partners on the other.
+//! The gateway: SIP endpoints, components and inner XMPP servers of the internal domains on one side, the link to the
+//! partners on the other. Inner servers are beyond a second link, at whose other end a proxy holds their streams.
 //!
 //! It is the only role that knows users and contacts. It holds both in memory, follows the store by revision, and asks the
 //! database nothing on the way of a message; only a first message waits for a write, because what widens the rights of a
@@ -18,6 +19,6 @@ mod trunk;
 
 pub use counters::{Ledger, Snapshot};
 pub use running::{
-    Certificates, ConnectedComponent, GatewayConfig, GatewayError, Monitor, Registration, Running, start,
+    Certificates, ConnectedComponent, GatewayConfig, GatewayError, Links, Monitor, Registration, Running, start,
 };
 pub use trunk::{TargetState, TargetStatus, TestStage, TestStep, TrunkConnection, TrunkStatus, TrunkTest};

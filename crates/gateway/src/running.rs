@@ -26,7 +26,7 @@ use crate::{
     Snapshot, TrunkStatus, TrunkTest, book,
     component::{TOLD_MAX, listener},
     counters::Counters,
-    shard::{COMPONENTS_WINDOW, Ears, Parts, Question, Shard, WRITES_MAX},
+    shard::{COMPONENTS_WINDOW, Ears, INNER_WINDOW, Parts, Ports, Question, Shard, WRITES_MAX},
     sip::{
         ARRIVALS_MAX,
         flows::{Datagrams, Flows, Listener},
@@ -62,6 +62,21 @@ pub struct GatewayConfig {
     pub contacts: Vec<String>,
     /// Where components connect (XEP-0114), without TLS; port 0 lets the kernel choose.
     pub components: Vec<SocketAddr>,
+}
+
+/// Where a gateway's stanzas go and come from.
+#[derive(Debug)]
+pub struct Links {
+    /// To partners.
+    pub partners: LinkEnd,
+    /// To inner XMPP servers; none: no domain can be served by one.
+    pub inner_servers: Option<LinkEnd>,
+}
+
+impl From<LinkEnd> for Links {
+    fn from(partners: LinkEnd) -> Self {
+        Self { partners, inner_servers: None }
+    }
 }
 
 /// Why a gateway does not start.
@@ -269,9 +284,12 @@ impl Running {
 pub async fn start(
     config: GatewayConfig,
     store: Store,
-    link: LinkEnd,
+    links: impl Into<Links>,
     snapshots: Snapshots,
 ) -> Result<Running, GatewayError> {
+    let Links { partners: link, inner_servers } = links.into();
+    // One whose other end is gone says so to whoever uses it.
+    let inner = inner_servers.unwrap_or_else(|| link::local(1).0);
     if config.sip_udp.is_empty() && config.sip_tcp.is_empty() && config.sip_tls.is_empty() {
         return Err(GatewayError::NoListener);
     }
@@ -310,7 +328,11 @@ pub async fn start(
         store: store.clone(),
         stored,
         port: link.link.port(LINK_WINDOW),
-        components: link.link.port(COMPONENTS_WINDOW),
+        components: Ports {
+            components: link.link.port(COMPONENTS_WINDOW),
+            inner_servers: link.link.port(INNER_WINDOW),
+            inner_leg: inner.link.port(INNER_WINDOW),
+        },
         serving,
         counters: Arc::clone(&counters),
         contacts: config.contacts.into(),
@@ -334,6 +356,7 @@ pub async fn start(
     let ears = Ears {
         arrivals: arrived,
         inbox: link.inbox,
+        inner: inner.inbox,
         stored: written,
         changes: changed,
         components: heard,

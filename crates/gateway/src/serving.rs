@@ -6,6 +6,23 @@ use lexicon::{BareJid, Domain};
 use policy::{InnerServer, Trunk, TrunkName};
 use store::Backend;
 
+/// How stanzas reach what serves an address, and come from there.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Wire {
+    /// By the connection of a component.
+    Component,
+    /// By the link to the leg of inner servers.
+    Inner,
+}
+
+fn wire(backend: &Backend) -> Option<Wire> {
+    match backend {
+        Backend::Component => Some(Wire::Component),
+        Backend::Xmpp => Some(Wire::Inner),
+        Backend::Registrar | Backend::Trunk(_) => None,
+    }
+}
+
 /// One revision of it, indexed.
 #[derive(Debug, Default)]
 pub(crate) struct Serving {
@@ -33,15 +50,32 @@ impl Serving {
         assigned.or_else(|| backends.first())
     }
 
-    /// Whether `address` is served by something that speaks stanzas: a component, or an inner XMPP server.
+    /// How what serves `address` speaks stanzas, if it does: a component, or an inner XMPP server.
+    pub(crate) fn wire_of(&self, address: &BareJid) -> Option<Wire> {
+        self.backend_of(address).and_then(wire)
+    }
+
+    /// Whether `address` is served by something that speaks stanzas.
     pub(crate) fn speaks_xmpp(&self, address: &BareJid) -> bool {
-        matches!(self.backend_of(address), Some(Backend::Component | Backend::Xmpp))
+        self.wire_of(address).is_some()
     }
 
     /// Whether some addresses of `domain` may be served by something that speaks stanzas.
     pub(crate) fn has_xmpp(&self, domain: &Domain) -> bool {
-        let speaks = |backend: &Backend| matches!(backend, Backend::Component | Backend::Xmpp);
-        self.domains.get(domain).is_some_and(|backends| backends.iter().any(speaks))
+        self.backends(domain).iter().any(|backend| wire(backend).is_some())
+    }
+
+    /// Whether stanzas from `address` may come by `through`. The domain itself may speak by each of its backends.
+    pub(crate) fn may_speak(&self, address: &BareJid, through: Wire) -> bool {
+        match address.local() {
+            Some(_) => self.wire_of(address) == Some(through),
+            None => self.backends(address.domain()).iter().any(|backend| wire(backend) == Some(through)),
+        }
+    }
+
+    /// Whether an inner server is behind `domain`, so that it is reached over their leg and by no other way.
+    pub(crate) fn is_behind_inner_leg(&self, domain: &Domain) -> bool {
+        self.inner_servers.contains_key(domain) && self.backends(domain).contains(&Backend::Xmpp)
     }
 
     /// The backends of `domain`, first choice first.
@@ -68,11 +102,6 @@ impl Serving {
     /// All trunks.
     pub(crate) fn trunks(&self) -> impl Iterator<Item = &Trunk> {
         self.trunks.values()
-    }
-
-    /// The XMPP server behind `domain`, if it has one.
-    pub(crate) fn inner_server(&self, domain: &Domain) -> Option<&InnerServer> {
-        self.inner_servers.get(domain)
     }
 }
 
@@ -119,5 +148,14 @@ mod tests {
         }
         assert!(serving.speaks_xmpp(&address("e@d.example")) && !serving.speaks_xmpp(&address("a@c.example")));
         assert!(!serving.has_xmpp(&Domain::parse("c.example").unwrap()));
+        for (user, component, inner) in [
+            ("d@d.example", true, false),
+            ("e@d.example", false, true),
+            ("d.example", true, true),
+            ("a@c.example", false, false),
+        ] {
+            let may = [Wire::Component, Wire::Inner].map(|wire| serving.may_speak(&address(user), wire));
+            assert_eq!(may, [component, inner], "{user}");
+        }
     }
 }

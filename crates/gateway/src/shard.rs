@@ -43,14 +43,14 @@ use tokio::{
     time::sleep_until,
 };
 
-pub(crate) use components::LINK_WINDOW as COMPONENTS_WINDOW;
+pub(crate) use components::{INNER_WINDOW, LINK_WINDOW as COMPONENTS_WINDOW, Ports};
 
 use crate::{
     ConnectedComponent, Registration, TrunkStatus,
     book::{Book, Change},
     component::Told,
     counters::Counters,
-    serving::Serving,
+    serving::{Serving, Wire},
     sip::{
         Arrival, PONG,
         flows::{Flows, Written},
@@ -77,6 +77,8 @@ const SLEEP_MAX: Duration = Duration::from_secs(60);
 pub(crate) struct Ears {
     pub(crate) arrivals: mpsc::Receiver<Arrival>,
     pub(crate) inbox: Inbox,
+    /// What inner servers send.
+    pub(crate) inner: Inbox,
     pub(crate) stored: mpsc::Receiver<Stored>,
     pub(crate) changes: mpsc::Receiver<Change>,
     pub(crate) components: mpsc::Receiver<Told>,
@@ -120,8 +122,8 @@ pub(crate) struct Parts {
     pub(crate) store: Store,
     pub(crate) stored: mpsc::Sender<Stored>,
     pub(crate) port: Port,
-    /// That of components.
-    pub(crate) components: Port,
+    /// Those of components and inner servers.
+    pub(crate) components: Ports,
     /// Who serves internal addresses.
     pub(crate) serving: store::Serving,
     pub(crate) counters: Arc<Counters>,
@@ -163,7 +165,9 @@ enum Event {
     Arrivals,
     Envelope(Option<link::Envelope>),
     Settlement(link::Settlement),
-    ComponentSettlement(link::Settlement),
+    OutletSettlement(Wire, link::Settlement),
+    InnerEnvelope(Option<link::Envelope>),
+    InnerSettlement(link::Settlement),
     Told(Told),
     Stored(Stored),
     Changed(Change),
@@ -206,15 +210,22 @@ impl Shard {
 
     /// Runs until it is told to stop, or nobody can reach it any more.
     pub(crate) async fn run(mut self, mut ears: Ears) {
-        let mut link_open = true;
+        let (mut link_open, mut inner_open) = (true, true);
         let mut arrivals = Vec::with_capacity(ARRIVALS_AT_ONCE);
         loop {
-            let deadline = self.deadline();
+            let (deadline, has_room) = (self.deadline(), self.components.has_room());
             let event = tokio::select! {
                 1.. = ears.arrivals.recv_many(&mut arrivals, ARRIVALS_AT_ONCE) => Event::Arrivals,
                 envelope = ears.inbox.receive(), if link_open && self.deliveries.has_room() => Event::Envelope(envelope),
                 settlement = self.port.settlement() => Event::Settlement(settlement),
-                settlement = self.components.port.settlement() => Event::ComponentSettlement(settlement),
+                settlement = self.components.outlet.port.settlement() => {
+                    Event::OutletSettlement(Wire::Component, settlement)
+                }
+                settlement = self.components.inner_outlet.port.settlement() => {
+                    Event::OutletSettlement(Wire::Inner, settlement)
+                }
+                settlement = self.components.inner.port.settlement() => Event::InnerSettlement(settlement),
+                envelope = ears.inner.receive(), if inner_open && has_room => Event::InnerEnvelope(envelope),
                 Some(told) = ears.components.recv() => Event::Told(told),
                 Some(stored) = ears.stored.recv() => Event::Stored(stored),
                 Some(change) = ears.changes.recv() => Event::Changed(change),
@@ -233,7 +244,10 @@ impl Shard {
                 Event::Envelope(Some(envelope)) => self.envelope(envelope),
                 Event::Envelope(None) => link_open = false,
                 Event::Settlement(settlement) => self.settlement(settlement),
-                Event::ComponentSettlement(settlement) => self.component_settlement(settlement),
+                Event::OutletSettlement(wire, settlement) => self.outlet_settlement(wire, settlement),
+                Event::InnerEnvelope(Some(envelope)) => self.inner_envelope(envelope),
+                Event::InnerEnvelope(None) => inner_open = false,
+                Event::InnerSettlement(settlement) => self.inner_settlement(settlement),
                 Event::Told(told) => self.told(told),
                 Event::Stored(stored) => self.stored(stored),
                 Event::Changed(change) => self.changed(change),
@@ -258,7 +272,9 @@ impl Shard {
         self.expire_letters();
         self.expire_deliveries();
         self.tick_trunks();
-        self.release_held();
+        self.release_held(Wire::Component);
+        self.release_held(Wire::Inner);
+        self.release_inner();
     }
 
     fn deadline(&self) -> Instant {

@@ -14,7 +14,7 @@ use std::{
 
 use lexicon::{Domain, PeerCertificate, Timestamp};
 use link::Snapshots;
-use net::tls::Identities;
+use net::tls::{CertificateFiles, Identities};
 use panel::api::v1::dto;
 
 use crate::config::{Config, ConfigError};
@@ -42,14 +42,20 @@ pub enum ReloadError {
 #[derive(Clone)]
 pub(crate) struct Certificates {
     shown: proxy::Certificates,
+    /// On the leg of inner servers.
+    shown_inside: proxy::Certificates,
     config: Option<PathBuf>,
     snapshots: Snapshots,
 }
 
 impl Certificates {
-    /// Of the proxy; `config` is the file that lists them, if there is one.
-    pub(crate) fn new(shown: proxy::Certificates, config: Option<PathBuf>, snapshots: Snapshots) -> Self {
-        Self { shown, config, snapshots }
+    /// Of the proxies towards partners and towards inner servers; `config` is the file that lists them, if there is one.
+    pub(crate) fn new(
+        [shown, shown_inside]: [proxy::Certificates; 2],
+        config: Option<PathBuf>,
+        snapshots: Snapshots,
+    ) -> Self {
+        Self { shown, shown_inside, config, snapshots }
     }
 
     /// Those in use.
@@ -59,13 +65,19 @@ impl Certificates {
 
     /// Those that reading again would bring into use.
     pub(crate) fn in_files(&self) -> Result<dto::Certificates, ReloadError> {
-        let identities = Identities::load(&self.files()?).map_err(proxy::ProxyError::from)?;
+        let (files, inside) = self.files()?;
+        Identities::load(&inside).map_err(proxy::ProxyError::from)?;
+        let identities = Identities::load(&files).map_err(proxy::ProxyError::from)?;
         Ok(self.describe(&identities))
     }
 
     /// Reads them again.
     pub(crate) fn reload(&self) -> Result<dto::Certificates, ReloadError> {
-        self.shown.reload(&self.files()?)?;
+        let (files, inside) = self.files()?;
+        // Both or none: what cannot be read leaves everything as it was.
+        Identities::load(&inside).map_err(proxy::ProxyError::from)?;
+        self.shown.reload(&files)?;
+        self.shown_inside.reload(&inside)?;
         let certificates = self.in_use();
         tracing::info!(count = certificates.items.len(), "certificates were read again");
         for warning in &certificates.warnings {
@@ -74,10 +86,16 @@ impl Certificates {
         Ok(certificates)
     }
 
-    fn files(&self) -> Result<Vec<net::tls::CertificateFiles>, ReloadError> {
+    /// Those for partners, and those for inner servers.
+    fn files(&self) -> Result<(Vec<CertificateFiles>, Vec<CertificateFiles>), ReloadError> {
+        let in_use = |shown: &proxy::Certificates| shown.in_use().identities().files().cloned().collect();
         match &self.config {
-            Some(path) => Ok(Config::load(path)?.xmpp.certificates),
-            None => Ok(self.shown.in_use().identities().files().cloned().collect()),
+            Some(path) => {
+                let config = Config::load(path)?;
+                let inside = config.inner_certificates().to_vec();
+                Ok((config.xmpp.certificates, inside))
+            }
+            None => Ok((in_use(&self.shown), in_use(&self.shown_inside))),
         }
     }
 

@@ -41,6 +41,8 @@ pub struct Config {
     pub xmpp: XmppConfig,
     /// Towards SIP clients.
     pub sip: SipConfig,
+    /// Between us and XMPP servers of our own side.
+    pub inner: InnerConfig,
     /// Where components connect; none: no program can serve a domain.
     pub component: Vec<SocketAddr>,
     /// Whom to ask for partners' addresses, and what not to ask.
@@ -64,6 +66,17 @@ pub struct XmppConfig {
     pub certificates: Vec<CertificateFiles>,
     /// URIs of those who administer this server, told to whoever asks (XEP-0157).
     pub contacts: Vec<String>,
+}
+
+/// The listeners and certificates of the leg of inner XMPP servers.
+#[derive(Clone, Debug, Default)]
+pub struct InnerConfig {
+    /// TCP addresses; none: inner servers cannot dial us, and cannot ask for our dialback keys.
+    pub listen: Vec<SocketAddr>,
+    /// TCP addresses for direct TLS; none: it is not offered.
+    pub listen_tls: Vec<SocketAddr>,
+    /// What is shown on this leg; none: the certificates of [`XmppConfig`].
+    pub certificates: Vec<CertificateFiles>,
 }
 
 /// The registrar's listeners.
@@ -161,6 +174,7 @@ impl Config {
                 contacts: Vec::new(),
             },
             component: Vec::new(),
+            inner: InnerConfig::default(),
             sip: SipConfig { udp: vec![sip], tcp: vec![sip] },
             dns: DnsConfig::default(),
             log: LogConfig::default(),
@@ -177,6 +191,12 @@ impl Config {
         let invalid = |problems| ConfigError::Invalid { path: path.to_owned(), problems };
         let config = check::config(&text, directory).map_err(invalid)?;
         Ok(Self { file: Some(path.to_owned()), ..config })
+    }
+
+    /// What is shown to inner servers.
+    pub fn inner_certificates(&self) -> &[CertificateFiles] {
+        let own = &self.inner.certificates;
+        if own.is_empty() { &self.xmpp.certificates } else { own }
     }
 
     /// The database file.

@@ -2,7 +2,8 @@
 //!
 //! The courier runs wherever a store is. Whenever partners, internal domains or settings change, it publishes a new
 //! [`EdgeSnapshot`](policy::snapshot::EdgeSnapshot); several changes in a row may become one snapshot, the last always
-//! arrives. A snapshot that cannot be read is an error in the log and leaves the last good one in force.
+//! arrives. A snapshot that cannot be read is an error in the log and leaves the last good one in force. The leg of inner
+//! servers gets the same revision as it is [seen from there](EdgeSnapshot::of_inner_leg).
 
 use std::{sync::Arc, time::Duration};
 
@@ -25,31 +26,42 @@ const REPORTS_TOGETHER: usize = 256;
 /// Pause after reports were written: so many transactions a second they cost at most, whatever strangers do.
 const REPORTS_PAUSE: Duration = Duration::from_millis(250);
 
+/// Where snapshots are published.
+pub(crate) struct Publishers {
+    /// For the edge towards partners, and everybody who judges by it.
+    pub(crate) partners: watch::Sender<Option<Arc<EdgeSnapshot>>>,
+    /// For the leg of inner servers.
+    pub(crate) inner_servers: watch::Sender<Option<Arc<EdgeSnapshot>>>,
+}
+
+impl Publishers {
+    async fn publish(&self, store: &Store) -> Result<(), StoreError> {
+        let (snapshot, serving) = (store.snapshot().await?, store.serving().await?);
+        self.inner_servers.send_replace(Some(Arc::new(snapshot.of_inner_leg(serving.inner_leg()))));
+        self.partners.send_replace(Some(Arc::new(snapshot)));
+        Ok(())
+    }
+}
+
 /// Publishes the present snapshot, then follows the store until nobody watches any more or the store is closed.
-pub(crate) async fn start(
-    store: &Store,
-    publisher: watch::Sender<Option<Arc<EdgeSnapshot>>>,
-) -> Result<tokio::task::JoinHandle<()>, StoreError> {
+pub(crate) async fn start(store: &Store, publisher: Publishers) -> Result<tokio::task::JoinHandle<()>, StoreError> {
     let mut topics = store.topics();
     topics.mark_unchanged();
-    publisher.send_replace(Some(Arc::new(store.snapshot().await?)));
+    publisher.publish(store).await?;
     let store = store.clone();
     Ok(tokio::spawn(async move {
         let mut published = topics.borrow().edge;
         loop {
             tokio::select! {
-                () = publisher.closed() => return,
+                () = publisher.partners.closed() => return,
                 changed = topics.changed() => if changed.is_err() { return },
             }
             let edge = topics.borrow_and_update().edge;
             if edge == published {
                 continue;
             }
-            match store.snapshot().await {
-                Ok(snapshot) => {
-                    publisher.send_replace(Some(Arc::new(snapshot)));
-                    published = edge;
-                }
+            match publisher.publish(&store).await {
+                Ok(()) => published = edge,
                 Err(StoreError::Closed) => return,
                 Err(error) => {
                     tracing::error!(%error, "the new policy was not read; the last one stays in force");
@@ -61,7 +73,7 @@ pub(crate) async fn start(
     }))
 }
 
-/// Writes the reports of a role to a store until it is stopped.
+/// Writes the reports of a proxy to a store until it is stopped.
 pub(crate) struct Reports {
     stop: oneshot::Sender<()>,
     task: JoinHandle<()>,

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, net::SocketAddr, path::Path, sync::Arc};
 
-use lexicon::{DomainPair, Timestamp};
+use lexicon::{DomainPair, Timestamp, report::Leg};
 use link::Snapshots;
 use panel::{
     ProbeState,
@@ -18,21 +18,31 @@ use crate::{
 pub(crate) struct Live {
     started_at: Timestamp,
     snapshots: Snapshots,
+    inner_snapshots: Snapshots,
     listeners: Vec<Listener>,
     certificates: Certificates,
     proxy: proxy::Monitor,
+    inner: proxy::Monitor,
     probes: Probes,
     gateway: gateway::Monitor,
+}
+
+/// What runs, and what it shows.
+pub(crate) struct Roles<'a> {
+    pub(crate) proxy: &'a proxy::Running,
+    pub(crate) inner: &'a proxy::Running,
+    pub(crate) gateway: &'a gateway::Running,
+    pub(crate) certificates: Certificates,
 }
 
 impl Live {
     pub(crate) fn new(
         started_at: Timestamp,
-        snapshots: Snapshots,
+        [snapshots, inner_snapshots]: [Snapshots; 2],
         admin_socket: &Path,
-        (proxy, certificates): (&proxy::Running, Certificates),
-        gateway: &gateway::Running,
+        roles: Roles<'_>,
     ) -> Self {
+        let Roles { proxy, inner, gateway, certificates } = roles;
         let of = |name: &str, transport: &str, addresses: &[SocketAddr]| {
             let listener = |address: &SocketAddr| Listener {
                 name: name.to_owned(),
@@ -48,6 +58,8 @@ impl Live {
         };
         let mut listeners = of("xmpp", "tcp", proxy.addresses());
         listeners.extend(of("xmpp", "tls", proxy.addresses_tls()));
+        listeners.extend(of("inner", "tcp", inner.addresses()));
+        listeners.extend(of("inner", "tls", inner.addresses_tls()));
         listeners.extend(of("sip", "udp", gateway.sip_udp()));
         listeners.extend(of("sip", "tcp", gateway.sip_tcp()));
         listeners.extend(of("component", "tcp", gateway.components()));
@@ -55,9 +67,11 @@ impl Live {
         Self {
             started_at,
             snapshots,
+            inner_snapshots,
             listeners,
             certificates,
             proxy: proxy.monitor(),
+            inner: inner.monitor(),
             probes: Probes::new(proxy.monitor()),
             gateway: gateway.monitor(),
         }
@@ -65,18 +79,22 @@ impl Live {
 
     fn rows(&self) -> Vec<Stream> {
         let snapshot = self.snapshots.borrow().clone();
-        let partner_of = |remote: &lexicon::Domain| {
+        // A stream with an inner server belongs to no partner.
+        let partner_of = |leg: Leg, remote: &lexicon::Domain| {
             let partner = snapshot.as_ref().and_then(|snapshot| snapshot.partner_of(remote));
+            let partner = partner.filter(|_| leg == Leg::Partner);
             partner.map_or_else(String::new, |partner| partner.primary_domain.as_ascii().to_owned())
         };
         let now = net::clock::now().wall;
         let mut rows = Vec::new();
-        for stream in self.proxy.streams() {
+        let of = |leg, monitor: &proxy::Monitor| monitor.streams().into_iter().map(move |stream| (leg, stream));
+        for (leg, stream) in of(Leg::Partner, &self.proxy).chain(of(Leg::Inner, &self.inner)) {
             for (pair, method) in &stream.authorised {
                 rows.push(Stream {
                     number: stream.number,
+                    leg: leg.as_str().to_owned(),
                     peer: stream.peer.to_string(),
-                    partner: partner_of(&pair.remote),
+                    partner: partner_of(leg, &pair.remote),
                     local: pair.local.as_ascii().to_owned(),
                     remote: pair.remote.as_ascii().to_owned(),
                     direction: stream.direction.as_str().to_owned(),
@@ -91,11 +109,14 @@ impl Live {
 
     fn ledger(&self) -> BTreeMap<String, u64> {
         let mut ledger = BTreeMap::new();
-        let edge = self.proxy.ledger();
+        let (edge, inner) = (self.proxy.ledger(), self.inner.ledger());
         for (name, column) in [
             ("proxy.from_partners", &edge.inbound),
             ("proxy.to_partners", &edge.outbound),
             ("proxy.errors_to_partners", &edge.errors),
+            ("inner.from_servers", &inner.inbound),
+            ("inner.to_servers", &inner.outbound),
+            ("inner.errors_to_servers", &inner.errors),
         ] {
             let counts = [
                 ("accepted", column.accepted),
@@ -121,9 +142,11 @@ impl Live {
         }
         insert(&mut ledger, "gateway.sip", &[], &inside.sip);
         insert(&mut ledger, "gateway.components", &[], &inside.components);
-        ledger.insert("proxy.reports_dropped".to_owned(), self.proxy.reports_dropped());
-        for (reason, count) in self.proxy.connections_refused() {
-            ledger.insert(format!("proxy.connections_refused.{reason}"), count);
+        for (name, monitor) in [("proxy", &self.proxy), ("inner", &self.inner)] {
+            ledger.insert(format!("{name}.reports_dropped"), monitor.reports_dropped());
+            for (reason, count) in monitor.connections_refused() {
+                ledger.insert(format!("{name}.connections_refused.{reason}"), count);
+            }
         }
         ledger
     }
@@ -159,7 +182,7 @@ impl panel::Live for Live {
     }
 
     fn close_stream(&self, number: u64, reason: &str) -> bool {
-        self.proxy.close(number, reason)
+        self.proxy.close(number, reason) || self.inner.close(number, reason)
     }
 
     fn start_probe(&self, pair: DomainPair, settings: Partner) -> Option<String> {
@@ -175,11 +198,13 @@ impl panel::Live for Live {
     }
 
     fn in_force(&self, of: store::Revisions) -> panel::Answer<'_, ()> {
-        let mut snapshots = self.snapshots.clone();
+        let both = [self.snapshots.clone(), self.inner_snapshots.clone()];
         Box::pin(async move {
             let edge =
                 |snapshot: &Option<_>| snapshot.as_ref().is_some_and(|s: &Arc<EdgeSnapshot>| s.revision() >= of.edge);
-            let _ = snapshots.wait_for(edge).await;
+            for mut snapshots in both {
+                let _ = snapshots.wait_for(edge).await;
+            }
             self.gateway.in_force(of).await;
         })
     }

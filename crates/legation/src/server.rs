@@ -1,20 +1,21 @@
-//! Starts and stops the server: the store, the link, and the roles at its ends.
+//! Starts and stops the server: the store, the links, and the roles at their ends. The role at the edge runs twice: towards
+//! partners, and, seen from the other side, towards inner XMPP servers.
 //!
 //! Everything that can fail at the start fails before anything is served, with one sentence for the operator: addresses
 //! that are in use, certificates that cannot be read, a store of a later version.
 
 use std::{net::SocketAddr, path::PathBuf, sync::Arc};
 
-use lexicon::Now;
+use lexicon::{Now, report::Leg};
 use store::{Store, StoreError};
 use tokio::task::JoinHandle;
 
 use crate::{
     Config,
     certificates::{Certificates, ReloadError},
-    courier::{self, Reports},
+    courier::{self, Publishers, Reports},
     credential,
-    live::Live,
+    live::{Live, Roles},
     ops::{self, Attempts, Measured, OpsError},
 };
 
@@ -25,11 +26,12 @@ const LINK_ENVELOPES_MAX: usize = 1024;
 pub struct Running {
     store: Store,
     proxy: proxy::Running,
+    inner: proxy::Running,
     gateway: gateway::Running,
     panel: panel::Running,
     certificates: Certificates,
     courier: JoinHandle<()>,
-    reports: Option<Reports>,
+    reports: Vec<Reports>,
     watch: JoinHandle<()>,
     ops: ops::Running,
 }
@@ -41,6 +43,10 @@ pub struct Addresses {
     pub xmpp: Vec<SocketAddr>,
     /// By partners' servers, with direct TLS.
     pub xmpp_tls: Vec<SocketAddr>,
+    /// By inner XMPP servers.
+    pub inner: Vec<SocketAddr>,
+    /// By inner XMPP servers, with direct TLS.
+    pub inner_tls: Vec<SocketAddr>,
     /// By SIP endpoints over UDP.
     pub sip_udp: Vec<SocketAddr>,
     /// By SIP endpoints over TCP.
@@ -68,7 +74,7 @@ pub enum StartError {
     /// The socket of the API.
     #[error(transparent)]
     Panel(#[from] panel::SocketError),
-    /// The proxy's listeners or certificates.
+    /// A proxy's listeners or certificates.
     #[error(transparent)]
     Proxy(#[from] proxy::ProxyError),
     /// The database.
@@ -95,19 +101,31 @@ pub async fn start(config: Config) -> Result<Running, StartError> {
 
 async fn start_roles(config: Config, store: &Store) -> Result<Running, StartError> {
     let started_at: Now = net::clock::now();
-    let (publisher, snapshots) = link::snapshots();
-    let courier = courier::start(store, publisher).await?;
-    let (edge_end, inside_end) = link::local(LINK_ENVELOPES_MAX);
+    let (partners, snapshots) = link::snapshots();
+    let (inner_servers, inner_snapshots) = link::snapshots();
+    let courier = courier::start(store, Publishers { partners, inner_servers }).await?;
+    let (edge_end, partners) = link::local(LINK_ENVELOPES_MAX);
+    let (inner_end, inner_servers) = link::local(LINK_ENVELOPES_MAX);
     let edge = proxy::ProxyConfig {
         listen: config.xmpp.listen.clone(),
         listen_tls: config.xmpp.listen_tls.clone(),
         certificates: config.xmpp.certificates.clone(),
         dns: config.dns.clone(),
         extensions: proxy::Extensions::ALL,
+        ..proxy::ProxyConfig::default()
+    };
+    let inner_leg = proxy::ProxyConfig {
+        listen: config.inner.listen.clone(),
+        listen_tls: config.inner.listen_tls.clone(),
+        certificates: config.inner_certificates().to_vec(),
+        leg: Leg::Inner,
+        ..edge.clone()
     };
     let mut proxy = proxy::start(edge, snapshots.clone(), edge_end).await?;
+    let mut inner = proxy::start(inner_leg, inner_snapshots.clone(), inner_end).await?;
     let attempts = Arc::<Attempts>::default();
-    let reports = proxy.take_reports().map(|inbox| Reports::keep(store, inbox, Arc::clone(&attempts)));
+    let reports = [proxy.take_reports(), inner.take_reports()].into_iter().flatten();
+    let reports = reports.map(|inbox| Reports::keep(store, inbox, Arc::clone(&attempts))).collect();
     let inside = gateway::GatewayConfig {
         sip_udp: config.sip.udp.clone(),
         sip_tcp: config.sip.tcp.clone(),
@@ -115,16 +133,19 @@ async fn start_roles(config: Config, store: &Store) -> Result<Running, StartErro
         contacts: config.xmpp.contacts.clone(),
         ..gateway::GatewayConfig::default()
     };
-    let gateway = gateway::start(inside, store.clone(), inside_end, snapshots.clone()).await?;
-    let measured = Measured { proxy: proxy.monitor(), gateway: gateway.monitor(), attempts };
+    let links = gateway::Links { partners, inner_servers: Some(inner_servers) };
+    let gateway = gateway::start(inside, store.clone(), links, snapshots.clone()).await?;
+    let measured = Measured { proxy: proxy.monitor(), inner: inner.monitor(), gateway: gateway.monitor(), attempts };
     let sources = ops::Sources { store: store.clone(), snapshots: snapshots.clone(), measured };
-    let certificates = Certificates::new(proxy.certificates(), config.file.clone(), snapshots.clone());
-    let live = Live::new(started_at.wall, snapshots, &config.admin_socket, (&proxy, certificates.clone()), &gateway);
+    let shown = [proxy.certificates(), inner.certificates()];
+    let certificates = Certificates::new(shown, config.file.clone(), snapshots.clone());
+    let parts = Roles { proxy: &proxy, inner: &inner, gateway: &gateway, certificates: certificates.clone() };
+    let live = Live::new(started_at.wall, [snapshots, inner_snapshots], &config.admin_socket, parts);
     let means = panel::Means { store: store.clone(), credentials: credential::of, live: Arc::new(live) };
     let panel = panel::start(&config.admin_socket, means).await?;
     let ops = ops::start(&config.ops, sources).await?;
     let watch = tokio::spawn(certificates.clone().watch());
-    Ok(Running { store: store.clone(), proxy, gateway, panel, certificates, courier, reports, watch, ops })
+    Ok(Running { store: store.clone(), proxy, inner, gateway, panel, certificates, courier, reports, watch, ops })
 }
 
 impl Running {
@@ -133,6 +154,8 @@ impl Running {
         Addresses {
             xmpp: self.proxy.addresses().to_vec(),
             xmpp_tls: self.proxy.addresses_tls().to_vec(),
+            inner: self.inner.addresses().to_vec(),
+            inner_tls: self.inner.addresses_tls().to_vec(),
             sip_udp: self.gateway.sip_udp().to_vec(),
             sip_tcp: self.gateway.sip_tcp().to_vec(),
             components: self.gateway.components().to_vec(),
@@ -152,8 +175,8 @@ impl Running {
         self.ops.stop().await;
         self.panel.stop().await;
         self.gateway.stop().await;
-        self.proxy.stop().await;
-        if let Some(reports) = self.reports {
+        tokio::join!(self.inner.stop(), self.proxy.stop());
+        for reports in self.reports {
             reports.stop().await;
         }
         self.courier.abort();

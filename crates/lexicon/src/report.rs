@@ -37,6 +37,9 @@ pub struct Report {
     /// What the connection was for.
     #[serde(default, with = "word")]
     pub purpose: Purpose,
+    /// With whom.
+    #[serde(default, with = "word")]
+    pub leg: Leg,
     /// Our domain, as asked for; inbound as the peer said it.
     #[serde(default)]
     pub local: Option<Domain>,
@@ -101,6 +104,28 @@ impl Purpose {
             Self::Stanzas => "stanzas",
             Self::Verification => "verification",
             Self::Probe => "probe",
+        }
+    }
+}
+
+/// On which side of us the other server is.
+#[derive(Clone, Copy, Debug, Default, Eq, Hash, Ord, PartialEq, PartialOrd)]
+pub enum Leg {
+    /// It is a partner's: `local` is an internal domain, `remote` one of the partner's.
+    #[default]
+    Partner,
+    /// It is an inner XMPP server: `local` is a partner's domain, for which we stand there, `remote` the internal one.
+    Inner,
+}
+
+impl Leg {
+    const ALL: [Self; 2] = [Self::Partner, Self::Inner];
+
+    /// The word of the API and the store.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Partner => "partner",
+            Self::Inner => "inner",
         }
     }
 }
@@ -226,6 +251,7 @@ macro_rules! word {
 word!(Direction, &[Direction::Inbound, Direction::Outbound]);
 word!(Method, &Method::ALL);
 word!(Purpose, &Purpose::ALL);
+word!(Leg, &Leg::ALL);
 
 mod word {
     use serde::{Deserialize, Deserializer, Serializer, de::Error};

@@ -146,8 +146,23 @@ impl Resolver {
             Some(target) => (vec![target.clone()], true),
             None => self.discover(domain, random).await?,
         };
+        self.endpoints(&targets, permits, named).await
+    }
+
+    /// The addresses of these targets, in their order, where nobody is asked for services. When there are none, that is
+    /// the error.
+    pub async fn resolve(&self, targets: &[Target]) -> Result<Vec<Endpoint>, DnsError> {
+        self.endpoints(targets, &|_| true, true).await
+    }
+
+    async fn endpoints(
+        &self,
+        targets: &[Target],
+        permits: &(dyn Fn(IpAddr) -> bool + Sync),
+        named: bool,
+    ) -> Result<Vec<Endpoint>, DnsError> {
         let (mut endpoints, mut refused, mut failed) = (Vec::<Endpoint>::new(), None, None);
-        for (target, found) in targets.iter().zip(self.all_addresses(&targets).await) {
+        for (target, found) in targets.iter().zip(self.all_addresses(targets).await) {
             let addresses = match found {
                 Ok(addresses) => addresses,
                 Err(error @ DnsError::Failed { .. }) => {

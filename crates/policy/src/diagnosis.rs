@@ -14,7 +14,7 @@ pub use steps::{Step, steps};
 
 use lexicon::{
     Direction, DomainPair, Report,
-    report::{Code, Purpose, Recorded},
+    report::{Code, Leg, Purpose, Recorded},
 };
 
 /// What a report comes to.
@@ -39,20 +39,23 @@ pub fn diagnose(report: &Report) -> Diagnosis {
             summary: names.fill("A dialback key between {local} and {remote} was asked after."),
             remedy: None,
         },
-        Recorded::Known(code) => of_code(*code, report.direction, names),
+        Recorded::Known(code) => of_code(*code, (report.leg, report.direction), names),
         Recorded::Later(word) => Diagnosis { summary: format!("{word}: {}", report.detail), remedy: None },
     }
 }
 
-/// The remedy for `code` between the domains of `pair`.
-pub fn remedy(code: Code, direction: Direction, pair: &DomainPair) -> String {
+/// The remedy for `code` between the domains of `pair` on `leg`.
+pub fn remedy(code: Code, leg: Leg, direction: Direction, pair: &DomainPair) -> String {
     let names =
         words::Names { local: Some(pair.local.as_unicode()), remote: Some(pair.remote.as_unicode()), partner: None };
-    of_code(code, direction, names).remedy.unwrap_or_default()
+    of_code(code, (leg, direction), names).remedy.unwrap_or_default()
 }
 
-fn of_code(code: Code, direction: Direction, names: words::Names<'_>) -> Diagnosis {
-    let (summary, remedy) = words::of(code, direction);
+fn of_code(code: Code, (leg, direction): (Leg, Direction), names: words::Names<'_>) -> Diagnosis {
+    let (summary, remedy) = match leg {
+        Leg::Partner => words::of(code, direction),
+        Leg::Inner => words::of_inner(code, direction),
+    };
     let remedy = (code != Code::Ok).then(|| names.fill(remedy));
     Diagnosis { summary: names.fill(summary), remedy }
 }

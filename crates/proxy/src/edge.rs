@@ -7,7 +7,7 @@ use std::{
 };
 
 use arc_swap::ArcSwap;
-use lexicon::{CertificateFault, ChainVerdict, Direction, Domain, DomainPair, Method, MethodSet, Now};
+use lexicon::{CertificateFault, ChainVerdict, Direction, Domain, DomainPair, Method, MethodSet, Now, report::Leg};
 use link::{Events, Snapshots};
 use net::{
     dns::{DnsError, Endpoint, Kind, Resolver, Target},
@@ -19,8 +19,9 @@ use xmpp::stream::{Extensions, KeyStatus, PairRules, Refusal, Secret, StreamLimi
 
 use crate::{
     admission::{Admission, StreamPlace},
+    inner,
     ledger::Counters,
-    status::Streams,
+    status::{StreamNumbers, Streams},
 };
 
 /// From our closing tag to the peer's, and for the last bytes to leave.
@@ -42,6 +43,7 @@ pub(crate) struct Edge {
     pub(crate) tls: Arc<ArcSwap<Tls>>,
     pub(crate) resolver: Resolver,
     extensions: Extensions,
+    leg: Leg,
     pub(crate) admission: Arc<Admission>,
     pub(crate) counters: Arc<Counters>,
     pub(crate) streams: Arc<Streams>,
@@ -77,6 +79,7 @@ impl Edge {
             tls: Arc::new(ArcSwap::from_pointee(tls)),
             resolver,
             extensions: Extensions::default(),
+            leg: Leg::default(),
             admission: Arc::default(),
             counters: Arc::default(),
             streams: Arc::default(),
@@ -105,6 +108,15 @@ impl Edge {
     /// What streams speak beyond the basics; nothing unless said here.
     pub(crate) fn speaking(self, extensions: Extensions) -> Self {
         Self { extensions, ..self }
+    }
+
+    /// On which side the other servers are, and from where streams take their numbers; partners' unless said here.
+    pub(crate) fn on(self, leg: Leg, numbers: &StreamNumbers) -> Self {
+        Self { leg, streams: Arc::new(Streams::numbered(numbers)), ..self }
+    }
+
+    pub(crate) fn leg(&self) -> Leg {
+        self.leg
     }
 
     pub(crate) fn extensions(&self) -> Extensions {
@@ -138,8 +150,12 @@ impl Edge {
         }
         snapshot.judge(pair).map(AsRef::as_ref).map_err(|refusal| match refusal {
             PairRefusal::NotInternal(_) => Refusal::HostUnknown,
+            PairRefusal::NotAPartner(domain) if domain == pair.local => Refusal::LocalNotPartner,
             PairRefusal::NotAPartner(_) => Refusal::PartnerUnknown,
+            PairRefusal::Disabled(domain) if domain == pair.local => Refusal::LocalDisabled,
             PairRefusal::Disabled(_) => Refusal::PartnerDisabled,
+            PairRefusal::SameSide(_) => Refusal::SameSide,
+            PairRefusal::NoInnerServer(_) => Refusal::ServerUnknown,
         })
     }
 
@@ -226,12 +242,16 @@ impl Edge {
         self.admission.pace(&partner.primary_domain, stanzas, rate, Instant::now())
     }
 
-    /// The addresses of the server for `remote`: of the partner's proxy FQDN when it has one, else by SRV.
+    /// The addresses of the server for `remote`: of the partner's proxy FQDN when it has one, else by SRV; those of an
+    /// inner server are its targets' and no others.
     ///
     /// XEP-0368 §3 lets us prefer a kind: a partner whose settings exclude TLS is not dialled with direct TLS if it
     /// has anything else.
     pub(crate) async fn locate(&self, remote: &Domain, partner: Option<&Partner>) -> Result<Vec<Endpoint>, DnsError> {
         let snapshot = self.snapshot();
+        if self.leg == Leg::Inner {
+            return inner::locate(&self.resolver, &snapshot, remote).await;
+        }
         let via = partner.and_then(|partner| partner.proxy_fqdn.as_ref());
         let via =
             via.map(|fqdn| Target { host: fqdn.host.as_ascii().to_owned(), port: fqdn.port(), kind: Kind::Starttls });

@@ -142,11 +142,16 @@ fn code_of_refusal(refusal: Refusal) -> Code {
     match refusal {
         Refusal::ConnectionLimit => Code::ConnectionLimit,
         Refusal::HostUnknown => Code::NotInternal,
+        Refusal::LocalDisabled => Code::PartnerDisabled,
+        Refusal::LocalNotPartner => Code::NotAPartner,
         Refusal::OwnDomain => Code::OwnDomain,
         Refusal::PartnerDisabled => Code::PartnerDisabled,
         Refusal::PartnerUnknown => Code::NotAPartner,
         Refusal::RulesChanged => Code::SettingsChanged,
+        Refusal::SameSide => Code::SameSide,
+        Refusal::ServerUnknown => Code::InnerServerUnknown,
         Refusal::Shutdown => Code::Shutdown,
+        Refusal::SourceNotPermitted => Code::SourceNotPermitted,
     }
 }
 

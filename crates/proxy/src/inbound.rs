@@ -23,6 +23,7 @@ use crate::{
     admission::{HalfOpen, StreamPlace},
     connection::{Connection, Side, Ways},
     edge::Edge,
+    inner::Source,
     inside::ToRoute,
     pump::{Connected, Pump},
     reports::{End, Story},
@@ -37,6 +38,8 @@ struct Accepted {
     /// Given back when the first pair is authorised, else at the very end.
     half_open: HalfOpen,
     place: Option<StreamPlace>,
+    /// On the leg of inner servers: where it came from.
+    source: Option<Source>,
     to_routes: mpsc::Sender<ToRoute>,
     /// Given to those who verify keys for this stream.
     tell_verdict: mpsc::Sender<(DomainPair, DialbackVerdict)>,
@@ -74,8 +77,8 @@ pub(crate) async fn run(
     // A half-open connection may have to make room at any moment, and then this goes no further.
     let _listed = edge.streams.listed(number);
     let (tell_verdict, verdicts) = mpsc::channel(VERDICTS_MAX);
-    let side =
-        Accepted { half_open, place: None, to_routes: ways.to_routes.clone(), tell_verdict, verdicts, offered: false };
+    let (source, to_routes) = (Source::of(&edge, peer.ip()).await, ways.to_routes.clone());
+    let side = Accepted { half_open, place: None, source, to_routes, tell_verdict, verdicts, offered: false };
     let pump = Pump::new(machine, connected, Direction::Inbound, tls);
     let mut connection = Box::new(Connection::new(&edge, (number, pump, story), side, &ways, Arc::<Notify>::default()));
     drop((ways, edge));
@@ -127,6 +130,13 @@ impl Side for Accepted {
     ) -> Result<PairRules, Refusal> {
         let Connection { edge, pump, side, .. } = connection;
         let (chain, now) = (pump.chain(), clock::now());
+        if let Some(source) = &side.source {
+            let snapshot = edge.snapshot();
+            edge.partner(&snapshot, pair)?;
+            if !source.may_be(&snapshot, &pair.remote) {
+                return Err(Refusal::SourceNotPermitted);
+            }
+        }
         let rules = match edge.rules(pair, chain, now) {
             Err(refusal) if !about_to_authorise => return edge.rules_to_ask(pair, chain, now).ok_or(refusal),
             judged => judged?,

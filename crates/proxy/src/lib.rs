@@ -7,6 +7,8 @@
 //! * Dialback keys are verified on connections of their own.
 //! * Policy is asked whenever a pair is judged, and again for every live stream when a newer snapshot is published.
 //!
+//! A second proxy serves the leg of inner XMPP servers, where the other side is our own ([`inner`](self)).
+//!
 //! The proxy has no database and knows no contact, no internal user and no SIP. Nothing here dials a domain that is on no
 //! enabled partner, except for a probe that an administrator has asked for.
 
@@ -17,6 +19,7 @@ mod dial;
 mod edge;
 mod failure;
 mod inbound;
+mod inner;
 mod inside;
 mod ledger;
 mod listener;
@@ -37,7 +40,7 @@ use std::{
 };
 
 use arc_swap::ArcSwap;
-use lexicon::DomainPair;
+use lexicon::{DomainPair, report::Leg};
 use link::{EventInbox, Events, LinkEnd, Snapshots, events};
 use net::{
     dns::{DnsConfig, Kind, Resolver, ResolverError},
@@ -53,7 +56,7 @@ use tokio::{
 
 pub use ledger::{Column, Ledger};
 pub use probe::Probe;
-pub use status::StreamStatus;
+pub use status::{StreamNumbers, StreamStatus};
 pub use xmpp::stream::Extensions;
 
 use crate::{admission::Door, connection::Ways, edge::Edge, ledger::Counters, routes::Ears, status::Streams};
@@ -81,6 +84,11 @@ pub struct ProxyConfig {
     /// What is spoken with partners that can: stanzas both ways on a connection (XEP-0288), and acknowledgements (XEP-0198),
     /// with which a stanza that left does not end before the partner has taken responsibility for it.
     pub extensions: Extensions,
+    /// On which side of us the other servers are. On the leg of inner servers the snapshots must be
+    /// [seen from there](EdgeSnapshot::of_inner_leg).
+    pub leg: Leg,
+    /// Where streams get their numbers from.
+    pub numbers: StreamNumbers,
 }
 
 /// Why a proxy does not start. Each text is a sentence for the operator.
@@ -116,7 +124,7 @@ pub async fn start(config: ProxyConfig, mut snapshots: Snapshots, link: LinkEnd)
     let (alive, ended) = mpsc::channel(1);
     let (events, reports) = events();
     let edge = Edge::new(tls, resolver, snapshots, first, stopping, alive, events.clone());
-    let edge = Arc::new(edge.speaking(config.extensions));
+    let edge = Arc::new(edge.speaking(config.extensions).on(config.leg, &config.numbers));
     let LinkEnd { link, inbox } = link;
     let ((to_routes, heard), (tell, news)) = (mpsc::channel(TO_ROUTES_MAX), mpsc::channel(NEWS_MAX));
     let ways = Ways { link, to_routes, news: tell };
@@ -134,11 +142,12 @@ pub async fn start(config: ProxyConfig, mut snapshots: Snapshots, link: LinkEnd)
     };
     let reports = Some(reports);
     let certificates = Certificates(Arc::clone(&edge.tls));
+    let leg = config.leg.as_str();
     for address in &addresses {
-        tracing::info!(%address, "listening for partners");
+        tracing::info!(%address, leg, "listening for servers");
     }
     for address in &addresses_tls {
-        tracing::info!(%address, "listening for partners, direct TLS");
+        tracing::info!(%address, leg, "listening for servers, direct TLS");
     }
     Ok(Running { addresses, addresses_tls, monitor, certificates, stop, ended, reports })
 }

@@ -216,6 +216,7 @@ impl Story {
             duration_ms: u64::try_from((now.instant - self.begun.instant).as_millis()).unwrap_or(u64::MAX),
             direction: self.direction,
             purpose: self.purpose,
+            leg: edge.leg(),
             local: pair.map(|pair| pair.local.clone()),
             remote: pair.map(|pair| pair.remote.clone()),
             partner: partner.map(|partner| partner.primary_domain.clone()),

@@ -3,7 +3,10 @@
 use std::{
     collections::BTreeMap,
     net::SocketAddr,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
 };
 
 use lexicon::{Direction, DomainPair, Method, PeerCertificate, Timestamp, TlsFacts};
@@ -36,15 +39,19 @@ impl Drop for Listed {
     }
 }
 
+/// Numbers for streams, each given once: proxies that share them share no number. Cheap to clone.
+#[derive(Clone, Debug, Default)]
+pub struct StreamNumbers(Arc<AtomicU64>);
+
 /// Live connections and the dialback keys that are in flight on them.
 #[derive(Debug, Default)]
 pub(crate) struct Streams {
+    numbers: StreamNumbers,
     inner: Mutex<Inner>,
 }
 
 #[derive(Debug, Default)]
 struct Inner {
-    next: u64,
     live: BTreeMap<u64, StreamStatus>,
     /// (pair, stream id chosen by the partner) of keys that were sent and not decided, with the connection's number.
     keys: BTreeMap<(DomainPair, Box<str>), u64>,
@@ -55,6 +62,10 @@ struct Inner {
 }
 
 impl Streams {
+    pub(crate) fn numbered(numbers: &StreamNumbers) -> Self {
+        Self { numbers: numbers.clone(), inner: Mutex::default() }
+    }
+
     pub(crate) fn open(&self, direction: Direction, peer: SocketAddr, since: Timestamp) -> u64 {
         let number = self.number();
         self.open_as(number, direction, peer, since);
@@ -63,9 +74,7 @@ impl Streams {
 
     /// A number for a connection that is still to be made.
     pub(crate) fn number(&self) -> u64 {
-        let mut inner = self.inner();
-        inner.next += 1;
-        inner.next
+        self.numbers.0.fetch_add(1, Ordering::Relaxed) + 1
     }
 
     /// A connection that got its number before.

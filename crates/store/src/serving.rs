@@ -25,6 +25,16 @@ pub struct Serving {
     pub assigned: Vec<(BareJid, Backend)>,
 }
 
+impl Serving {
+    /// The servers that the leg of inner XMPP servers leads to: those of domains that have that backend.
+    pub fn inner_leg(&self) -> impl Iterator<Item = (Domain, InnerServer)> {
+        let has_it = |name: &Domain| {
+            self.domains.iter().any(|domain| domain.name == *name && domain.backends.contains(&Backend::Xmpp))
+        };
+        self.inner_servers.iter().filter(move |(name, _)| has_it(name)).cloned()
+    }
+}
+
 impl Store {
     /// Who serves internal addresses, read in one transaction.
     pub async fn serving(&self) -> Result<Serving, StoreError> {

@@ -31,7 +31,7 @@ pub(crate) enum Waits {
     Partner { receipt: Receipt, answered: bool },
     /// An internal SIP user, known to the shard by this number.
     User(u64),
-    /// A component.
+    /// A component, or an inner server.
     Component(Box<Outgoing>),
     /// Nobody: it is an answer to the component, with the credit of what it answers.
     Nobody(Permit),
@@ -96,7 +96,8 @@ impl Parcel {
         Self { batch, waits, deadline, since }
     }
 
-    fn expires_at(&self) -> Instant {
+    /// After this it has waited too long, or must not be delivered.
+    pub(crate) fn expires_at(&self) -> Instant {
         self.deadline.min(self.since + WAIT_MAX)
     }
 }

@@ -1,14 +1,18 @@
-//! The domains that components serve, as the shard knows them: who may connect, who has, and what is on its way.
+//! The domains that components and inner XMPP servers serve, as the shard knows them: who may connect, who has, and what is
+//! on its way.
 //!
-//! `inward` judges what partners send to such domains, `outward` what components send. The component answers for its
-//! domain itself: for its addresses, which may all exist, for service discovery, and for presence.
+//! `inward` judges what partners send to such domains, `outward` what comes from them; `inner` is the way to inner servers
+//! over the link, where a component has a connection of ours. Whoever serves a domain answers for it: for its addresses,
+//! which may all exist, for service discovery, and for presence.
 
+mod inner;
 mod inward;
 mod outward;
 
 use std::{
     collections::{HashMap, VecDeque},
     sync::Arc,
+    time::Instant,
 };
 
 use lexicon::{BareJid, Domain, DomainPair, Jid};
@@ -21,18 +25,28 @@ use super::{Shard, memory::Pair, request::Incoming};
 use crate::{
     ConnectedComponent,
     component::{Outgoing, Seat, Told},
+    serving::Wire,
 };
 
 /// Stanzas of components on the link that were not settled yet; their own credit is smaller for each.
 pub(crate) const LINK_WINDOW: usize = 8192;
 
-/// A stanza of a component with its addresses.
+/// The same of inner servers, and for them. Each of their connections has a window of its own, and so has the way of each
+/// domain pair; this only bounds how many there are.
+pub(crate) const INNER_WINDOW: usize = 65_536;
+
+/// Stanzas of inner servers that wait for the link before no more are taken.
+const HELD_MAX: usize = 1024;
+
+/// A stanza of a component or inner server with its addresses.
 #[derive(Debug)]
 struct Addressed {
     outgoing: Outgoing,
     from: BareJid,
     to: Jid,
     kind: Kind,
+    /// After this it must not be delivered, however long stanzas may wait for a partner.
+    deadline: Option<Instant>,
 }
 
 impl Addressed {
@@ -52,16 +66,43 @@ struct Served {
     seat: Option<Arc<Seat>>,
 }
 
-/// See the module.
+/// A way to partners with credit of its own.
 #[derive(Debug)]
-pub(super) struct Components {
-    served: HashMap<Domain, Served>,
-    /// Towards partners, with credit of its own, so that components take none from SIP users.
+pub(super) struct Outlet {
     pub(super) port: Port,
     /// On the link.
     sent: HashMap<EnvelopeId, Outgoing>,
     /// Not taken by the link yet, in order.
     held: VecDeque<Addressed>,
+}
+
+impl Outlet {
+    fn new(port: Port) -> Self {
+        Self { port, sent: HashMap::new(), held: VecDeque::new() }
+    }
+}
+
+/// The ports of the link that stanzas of components and inner servers, and those for the latter, take.
+#[derive(Debug)]
+pub(crate) struct Ports {
+    /// From components to partners.
+    pub(crate) components: Port,
+    /// From inner servers to partners.
+    pub(crate) inner_servers: Port,
+    /// To inner servers.
+    pub(crate) inner_leg: Port,
+}
+
+/// See the module.
+#[derive(Debug)]
+pub(super) struct Components {
+    served: HashMap<Domain, Served>,
+    /// Towards partners, so that components take no credit from SIP users.
+    pub(super) outlet: Outlet,
+    /// The same of inner servers, so that they take none from components.
+    pub(super) inner_outlet: Outlet,
+    /// Towards inner servers.
+    pub(super) inner: inner::InnerLeg,
     /// Behind a change of their contact that is being stored.
     behind: HashMap<Pair, VecDeque<Addressed>>,
     /// MESSAGE requests that components were handed, by number.
@@ -70,9 +111,16 @@ pub(super) struct Components {
 }
 
 impl Components {
-    pub(super) fn new(port: Port, components: Vec<store::Component>) -> Self {
-        let (served, sent, held, behind) = (HashMap::new(), HashMap::new(), VecDeque::new(), HashMap::new());
-        let mut made = Self { served, port, sent, held, behind, letters: HashMap::new(), numbered: 0 };
+    pub(super) fn new(ports: Ports, components: Vec<store::Component>) -> Self {
+        let mut made = Self {
+            served: HashMap::new(),
+            outlet: Outlet::new(ports.components),
+            inner_outlet: Outlet::new(ports.inner_servers),
+            inner: inner::InnerLeg::new(ports.inner_leg),
+            behind: HashMap::new(),
+            letters: HashMap::new(),
+            numbered: 0,
+        };
         made.take(components);
         made
     }
@@ -84,7 +132,19 @@ impl Components {
 
     /// Whether stanzas wait for room on the link.
     pub(super) fn is_holding(&self) -> bool {
-        !self.held.is_empty()
+        !self.outlet.held.is_empty() || !self.inner_outlet.held.is_empty() || self.inner.is_holding()
+    }
+
+    /// Whether more may be taken from inner servers.
+    pub(super) fn has_room(&self) -> bool {
+        self.inner_outlet.held.len() < HELD_MAX
+    }
+
+    fn outlet(&mut self, wire: Wire) -> &mut Outlet {
+        match wire {
+            Wire::Component => &mut self.outlet,
+            Wire::Inner => &mut self.inner_outlet,
+        }
     }
 
     fn seat(&self, domain: &Domain) -> Option<&Arc<Seat>> {

@@ -87,7 +87,11 @@ impl Bench {
             store,
             stored: stored_sender,
             port: inside.link.port(window),
-            components: inside.link.port(window),
+            components: Ports {
+                components: inside.link.port(window),
+                inner_servers: inside.link.port(window),
+                inner_leg: inside.link.port(window),
+            },
             counters: Arc::default(),
             contacts: Arc::new([]),
             applied: watch::channel(Revisions::default()).0,

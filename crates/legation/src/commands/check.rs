@@ -22,6 +22,7 @@ impl Command {
         let Self::Check = self;
         let config = Config::load(path).map_err(Failure::failed)?;
         let identities = Identities::load(&config.xmpp.certificates).map_err(Failure::failed)?;
+        Identities::load(&config.inner.certificates).map_err(Failure::failed)?;
         match format {
             Format::Json => output::json(&json!({
                 "file": path,

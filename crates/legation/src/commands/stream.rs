@@ -11,7 +11,7 @@ use crate::{
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
-    /// List the live streams with partners, a line for each pair of domains
+    /// List the live streams with partners and inner servers, a line for each pair of domains
     List,
     /// Close a stream; it is made again when it is needed
     Close {
@@ -31,7 +31,8 @@ impl Command {
                 if caller.format == Format::Json {
                     return output::json(&streams);
                 }
-                let header = ["stream", "partner", "pair", "direction", "method", "address", "since", "certificate"];
+                let header =
+                    ["stream", "leg", "partner", "pair", "direction", "method", "address", "since", "certificate"];
                 output::table(header, streams.iter().map(row));
                 Ok(())
             }
@@ -45,9 +46,10 @@ impl Command {
     }
 }
 
-fn row(stream: &Stream) -> [String; 8] {
+fn row(stream: &Stream) -> [String; 9] {
     [
         stream.number.to_string(),
+        stream.leg.clone(),
         stream.partner.clone(),
         format!("{} ↔ {}", stream.local, stream.remote),
         stream.direction.clone(),

@@ -17,7 +17,7 @@ use toml::Spanned;
 
 use super::{
     Config, VERSION, contact,
-    file::{Component, Dns, File, Head, Text, Xmpp},
+    file::{Certificate, Component, Dns, File, Head, Text},
     position::{self, Position, Problem},
 };
 
@@ -59,15 +59,23 @@ impl Check<'_> {
     fn file(&mut self, file: File) -> Config {
         self.roles(file.roles.as_ref());
         let mut config = Config::new(self.path(&file.data_dir));
-        config.xmpp.certificates = self.certificates(&file.xmpp);
-        if let Some(first) = file.xmpp.listen_tls.as_ref().and_then(|listen| listen.first())
-            && file.xmpp.certificates.is_empty()
-        {
-            self.refuse(first, "direct TLS needs a certificate: add one as [[xmpp.certificates]]");
+        config.xmpp.certificates = self.certificates(&file.xmpp.certificates);
+        config.inner.certificates = self.certificates(&file.inner.certificates);
+        let first = file.xmpp.listen_tls.as_ref().and_then(|listen| listen.first());
+        let (first_inner, none) = (file.inner.listen_tls.first(), file.xmpp.certificates.is_empty());
+        for (first, is_missing, field) in [
+            (first, none, "xmpp.certificates"),
+            (first_inner, none && file.inner.certificates.is_empty(), "inner.certificates"),
+        ] {
+            if let Some(first) = first.filter(|_| is_missing) {
+                self.refuse(first, format_args!("direct TLS needs a certificate: add one as [[{field}]]"));
+            }
         }
         for (given, addresses) in [
             (file.xmpp.listen, &mut config.xmpp.listen),
             (file.xmpp.listen_tls, &mut config.xmpp.listen_tls),
+            (Some(file.inner.listen), &mut config.inner.listen),
+            (Some(file.inner.listen_tls), &mut config.inner.listen_tls),
             (file.sip.udp, &mut config.sip.udp),
             (file.sip.tcp, &mut config.sip.tcp),
         ] {
@@ -196,9 +204,9 @@ impl Check<'_> {
         Some(text.get_ref().clone())
     }
 
-    fn certificates(&mut self, xmpp: &Xmpp) -> Vec<CertificateFiles> {
-        let files = xmpp.certificates.iter();
+    fn certificates(&mut self, files: &[Certificate]) -> Vec<CertificateFiles> {
         files
+            .iter()
             .map(|pair| CertificateFiles { certificate: self.path(&pair.certificate), key: self.path(&pair.key) })
             .collect()
     }

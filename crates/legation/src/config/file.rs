@@ -28,6 +28,8 @@ pub(super) struct File {
     #[serde(default)]
     pub(super) component: Component,
     #[serde(default)]
+    pub(super) inner: Inner,
+    #[serde(default)]
     pub(super) dns: Dns,
     #[serde(default)]
     pub(super) admin: Admin,
@@ -69,6 +71,17 @@ pub(super) struct Component {
     pub(super) listen: Vec<Text>,
     #[serde(default)]
     pub(super) allow_remote: bool,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Inner {
+    #[serde(default)]
+    pub(super) listen: Vec<Text>,
+    #[serde(default)]
+    pub(super) listen_tls: Vec<Text>,
+    #[serde(default)]
+    pub(super) certificates: Vec<Certificate>,
 }
 
 #[derive(Debug, Default, Deserialize)]

@@ -51,6 +51,14 @@ listen = []
 # Their connections have no TLS: other addresses than loopback ones are listened on only with this.
 allow_remote = false
 
+[inner]
+# Where XMPP servers of your own side connect that serve an internal domain. There, and only there, this server stands for
+# partners' domains: never a public address. Empty: there are none. Example: ["10.0.0.1:5269"]
+listen = []
+# The same with direct TLS.
+listen_tls = []
+# What is shown to them, as [[inner.certificates]] with certificate and key; without any: those of [xmpp].
+
 [dns]
 # Name servers for finding partners; empty: those of this machine. Example: ["192.0.2.53", "[2001:db8::53]:53"]
 name_servers = []

@@ -54,6 +54,7 @@ impl Stage {
                 certificates: vec![authority.certificate(directory.path(), "partner", &PARTNERS)?],
                 dns: names(&[OURS], our_port)?,
                 extensions: proxy::Extensions::ALL,
+                ..proxy::ProxyConfig::default()
             },
             &PARTNERS.iter().map(|name| domain(name)).collect::<Result<Vec<_>, _>>()?,
             ScriptedPartner::settings_for(domain(OURS)?, &authority.pem)?,

@@ -5,6 +5,7 @@
 
 use std::{collections::BTreeMap, fmt, sync::Arc};
 
+use lexicon::report::Leg;
 use link::Snapshots;
 use prometheus_client::{
     encoding::text::encode,
@@ -20,6 +21,8 @@ type Labels = Vec<(&'static str, String)>;
 /// What is measured, and where.
 pub(crate) struct Measured {
     pub(crate) proxy: proxy::Monitor,
+    /// The proxy of the leg of inner servers.
+    pub(crate) inner: proxy::Monitor,
     pub(crate) gateway: gateway::Monitor,
     pub(crate) attempts: Arc<Attempts>,
 }
@@ -37,10 +40,13 @@ impl Measured {
         self.stanzas(&mut registry);
 
         let streams = Family::<Labels, Gauge>::default();
-        for stream in self.proxy.streams() {
+        let of = |leg, monitor: &proxy::Monitor| monitor.streams().into_iter().map(move |stream| (leg, stream));
+        for (leg, stream) in of(Leg::Partner, &self.proxy).chain(of(Leg::Inner, &self.inner)) {
             for (pair, method) in &stream.authorised {
-                let Some(partner) = primary(&pair.remote) else { continue };
+                let partner = if leg == Leg::Partner { &pair.remote } else { &pair.local };
+                let Some(partner) = primary(partner) else { continue };
                 let labels = vec![
+                    ("leg", leg.as_str().to_owned()),
                     ("partner", partner.as_ascii().to_owned()),
                     ("direction", stream.direction.as_str().to_owned()),
                     ("method", method.as_str().to_owned()),
@@ -51,10 +57,14 @@ impl Measured {
         registry.register("streams", "Domain pairs that live streams may carry", streams);
 
         let attempts = Family::<Labels, Counter>::default();
-        let is_partner = |partner: &lexicon::Domain| primary(partner).as_ref() == Some(partner);
-        for ((partner, direction, result), count) in self.attempts.list(is_partner) {
+        let is_known = |leg, domain: &lexicon::Domain| match leg {
+            Leg::Partner => primary(domain).as_ref() == Some(domain),
+            Leg::Inner => snapshot.as_ref().is_some_and(|snapshot| snapshot.is_internal(domain)),
+        };
+        for ((leg, partner, direction, result), count) in self.attempts.list(is_known) {
             let partner = partner.map_or_else(String::new, |partner| partner.as_ascii().to_owned());
             let labels = vec![
+                ("leg", leg.as_str().to_owned()),
                 ("partner", partner),
                 ("direction", direction.as_str().to_owned()),
                 ("result", String::from(result)),
@@ -63,10 +73,14 @@ impl Measured {
         }
         registry.register("connection_attempts", "Connection attempts; without a partner those of strangers", attempts);
 
-        counter(&mut registry, "reports_dropped", "Reports that nobody has taken", self.proxy.reports_dropped());
+        let dropped = self.proxy.reports_dropped() + self.inner.reports_dropped();
+        counter(&mut registry, "reports_dropped", "Reports that nobody has taken", dropped);
         let refused = Family::<Labels, Counter>::default();
-        for (reason, count) in self.proxy.connections_refused() {
-            refused.get_or_create(&vec![("reason", reason.to_owned())]).inc_by(count);
+        for (leg, monitor) in [(Leg::Partner, &self.proxy), (Leg::Inner, &self.inner)] {
+            for (reason, count) in monitor.connections_refused() {
+                let labels = vec![("leg", leg.as_str().to_owned()), ("reason", reason.to_owned())];
+                refused.get_or_create(&labels).inc_by(count);
+            }
         }
         registry.register("connections_refused", "Connections dropped before authorisation", refused);
         let registered = Gauge::<i64>::default();
@@ -90,7 +104,7 @@ impl Measured {
     }
 
     fn stanzas(&self, registry: &mut Registry) {
-        let (edge, inside) = (self.proxy.ledger(), self.gateway.counters());
+        let (edge, inner, inside) = (self.proxy.ledger(), self.inner.ledger(), self.gateway.counters());
         let ended = Family::<Labels, Counter>::default();
         let queued = Family::<Labels, Gauge>::default();
         let tell = |ledger: &str, counts: [u64; 4], dropped: &BTreeMap<&'static str, u64>, waiting: u64| {
@@ -108,6 +122,9 @@ impl Measured {
             ("proxy.from_partners", &edge.inbound),
             ("proxy.to_partners", &edge.outbound),
             ("proxy.errors_to_partners", &edge.errors),
+            ("inner.from_servers", &inner.inbound),
+            ("inner.to_servers", &inner.outbound),
+            ("inner.errors_to_servers", &inner.errors),
         ] {
             let counts = [column.accepted, column.delivered, column.answered, column.delivery_unknown];
             tell(ledger, counts, &column.dropped, column.queued);

@@ -129,6 +129,12 @@ codes! {
     Cancelled = "cancelled",
     /// The partner's certificate was shown without that of its issuer, an intermediate authority.
     CertificateIntermediateMissing = "certificate_intermediate_missing",
+    /// Both domains are internal: nothing passes between two servers of our own side.
+    SameSide = "same_side",
+    /// No inner XMPP server is configured for the domain.
+    InnerServerUnknown = "inner_server_unknown",
+    /// The inner XMPP server connected from an address that it may not come from.
+    SourceNotPermitted = "source_not_permitted",
 }
 
 impl Code {

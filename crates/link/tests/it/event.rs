@@ -15,6 +15,7 @@ fn report(partner: Option<&str>, number: i64) -> Report {
         duration_ms: 0,
         direction: Direction::Inbound,
         purpose: Purpose::Stanzas,
+        leg: lexicon::report::Leg::Partner,
         local: None,
         remote: None,
         partner: partner.map(|name| Domain::parse(name).unwrap()),

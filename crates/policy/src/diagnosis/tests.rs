@@ -1,6 +1,6 @@
 use lexicon::{
     Domain, Method, MethodSet, RowId, Timestamp,
-    report::{CertificateSeen, Dial, Lookup, Offered, Purpose, TlsUsed, Tried},
+    report::{CertificateSeen, Dial, Leg, Lookup, Offered, Purpose, TlsUsed, Tried},
 };
 
 use super::*;
@@ -16,6 +16,7 @@ fn report(direction: Direction, code: Code) -> Report {
         duration_ms: 0,
         direction,
         purpose: Purpose::Stanzas,
+        leg: Leg::Partner,
         local: Some(domain("contoso.example")),
         remote: Some(domain("it.fabrikam.example")),
         partner: Some(domain("fabrikam.example")),
@@ -36,8 +37,9 @@ fn report(direction: Direction, code: Code) -> Report {
 #[test]
 fn every_code_has_words_and_a_remedy_that_name_who_is_concerned() {
     for code in Code::ALL {
-        for direction in [Direction::Inbound, Direction::Outbound] {
-            let found = diagnose(&report(direction, *code));
+        let ways = [Direction::Inbound, Direction::Outbound].map(|way| [(way, Leg::Partner), (way, Leg::Inner)]);
+        for (direction, leg) in ways.into_iter().flatten() {
+            let found = diagnose(&Report { leg, ..report(direction, *code) });
             let remedy = found.remedy.clone().unwrap_or_default();
             assert!(found.summary.ends_with('.'), "{code}: {found:?}");
             assert_eq!(remedy.is_empty(), *code == Code::Ok, "{code}: {found:?}");

@@ -100,6 +100,46 @@ fn inbound(code: Code) -> Option<(&'static str, &'static str)> {
     })
 }
 
+/// On the leg of inner servers {local} is a partner's domain, and {remote} the internal one.
+pub(super) fn of_inner(code: Code, direction: Direction) -> (&'static str, &'static str) {
+    match code {
+        Code::NotAPartner => (
+            "The inner server of {remote} asked for {local}, which is not a federation partner.",
+            "Add {local} as a partner, or as an additional domain of one, if it is meant to be.",
+        ),
+        Code::PartnerDisabled => (
+            "The inner server of {remote} asked for {local}, which is switched off.",
+            "Enable the partner that has the domain {local}.",
+        ),
+        Code::OwnDomain => (
+            "The inner leg was asked by somebody who claims to be {remote}, for which we stand there.",
+            "Look for a loop: the static routes or the inner DNS may lead our own connections for {remote} back here.",
+        ),
+        Code::DnsFailed | Code::DnsNoServer => (
+            "The targets of the inner server of {remote} have no address.",
+            "Check the names of the targets of the inner server of {remote}, and the name servers of the configuration file.",
+        ),
+        Code::ConnectRefused | Code::Unreachable | Code::ConnectTimeout => (
+            "The inner server of {remote} cannot be reached at any of its targets.",
+            "Check that the inner server of {remote} runs and listens for servers at the configured targets.",
+        ),
+        Code::DialbackRefused | Code::DialbackTimeout | Code::DialbackInvalid if direction == Direction::Outbound => (
+            "The inner server of {remote} could not verify us as {local} by dialback.",
+            "Check that the server of {remote} finds {local} at our inner listener: by its static routes or its inner DNS.",
+        ),
+        Code::CertificateMissing | Code::CertificateSelfSigned | Code::CertificateUntrustedIssuer => (
+            "The certificate of the inner server of {remote} leads to no authority that is trusted for it.",
+            "Add its authority to trust_roots of the inner server of {remote}, or permit dialback there.",
+        ),
+        Code::OurCertificateRefused | Code::ExternalAbsent => (
+            "The inner server of {remote} did not accept our certificate as {local}.",
+            "Permit dialback on the leg to {remote}, or give this server a certificate for {local} ([[inner.certificates]]) \
+             from an authority that the inner server trusts.",
+        ),
+        _ => of(code, direction),
+    }
+}
+
 fn anyway(code: Code) -> (&'static str, &'static str) {
     match code {
         Code::Ok => ("{local} and {remote} are connected.", "Nothing needs to be done."),
@@ -307,6 +347,18 @@ fn anyway(code: Code) -> (&'static str, &'static str) {
         Code::Shutdown => {
             ("This server was shutting down.", "Nothing: {remote} is connected again when the server is back.")
         }
+        Code::SameSide => (
+            "{remote} asked for {local}, which is internal too: nothing passes between two servers of our own side here.",
+            "Connect the servers of {remote} and {local} with each other directly.",
+        ),
+        Code::InnerServerUnknown => (
+            "No inner XMPP server is known for {remote}.",
+            "Say where the XMPP server of {remote} is, and let its domain have the backend xmpp, if it is meant to be one.",
+        ),
+        Code::SourceNotPermitted => (
+            "A connection for {remote} came from an address that its server may not come from.",
+            "If it was the server of {remote}, add its address to the sources, or to the targets, of that inner server.",
+        ),
         Code::Cancelled => {
             ("The probe of {remote} was cancelled.", "Start the probe of {remote} again to get a result.")
         }

@@ -224,9 +224,9 @@ impl Routes {
         }
         if let Some(failure) = &failure {
             let code = failure::code(failure);
-            let remedy = policy::diagnosis::remedy(code, Direction::Outbound, pair);
+            let remedy = policy::diagnosis::remedy(code, self.edge.leg(), Direction::Outbound, pair);
             let (local, remote, code) = (&pair.local, &pair.remote, code.as_str());
-            tracing::info!(%local, %remote, code, remedy, "no stream to the partner");
+            tracing::info!(%local, %remote, code, remedy, "no stream to the other server");
             tracing::debug!(%pair, %failure, "no stream to the partner");
         }
         let carried = self.entries.get_mut(pair).and_then(|entry| entry.carrier.take());

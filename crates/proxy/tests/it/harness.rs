@@ -159,6 +159,7 @@ impl Org {
                 overrides: [(domain(LOOPBACK), vec!["127.0.0.1".parse().unwrap()])].into(),
                 timeout: Duration::from_millis(200),
             },
+            ..ProxyConfig::default()
         };
         change(&mut config);
         let proxy = proxy::start(config, watched, edge).await.unwrap();

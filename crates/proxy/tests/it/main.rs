@@ -10,6 +10,7 @@ mod certificates;
 mod delivery;
 mod direct_tls;
 mod door;
+mod inner;
 mod limits;
 mod methods;
 mod policy_changes;

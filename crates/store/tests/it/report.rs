@@ -15,6 +15,7 @@ fn attempt(number: u64, direction: Direction, code: Code, method: Option<Method>
         duration_ms: 3,
         direction,
         purpose: Purpose::Stanzas,
+        leg: lexicon::report::Leg::Partner,
         local: Some(domain("contoso.example")),
         remote: Some(domain("fabrikam.example")),
         partner: Some(domain("fabrikam.example")),

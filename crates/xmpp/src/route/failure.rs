@@ -107,12 +107,20 @@ fn refused(refusal: Refusal, remote: &Domain) -> StanzaError {
         Refusal::ConnectionLimit => {
             (Condition::ResourceConstraint, format!("Too many connections to {remote} are open."))
         }
-        Refusal::HostUnknown => (Condition::PolicyViolation, "The sender's domain does not federate.".to_owned()),
+        Refusal::HostUnknown | Refusal::LocalDisabled | Refusal::LocalNotPartner => {
+            (Condition::PolicyViolation, "The sender's domain does not federate.".to_owned())
+        }
         Refusal::OwnDomain | Refusal::PartnerUnknown => {
             (Condition::PolicyViolation, format!("{remote} is not a federation partner."))
         }
         Refusal::PartnerDisabled => (Condition::PolicyViolation, format!("Federation with {remote} is disabled.")),
         Refusal::RulesChanged => (Condition::PolicyViolation, format!("No acceptable security with {remote}.")),
+        Refusal::SameSide => {
+            (Condition::PolicyViolation, format!("The sender's domain is not connected with {remote} here."))
+        }
+        Refusal::ServerUnknown | Refusal::SourceNotPermitted => {
+            (Condition::RemoteServerNotFound, format!("No inner XMPP server of {remote} is known."))
+        }
         Refusal::Shutdown => (Condition::RemoteServerTimeout, "The server is shutting down.".to_owned()),
     };
     StanzaError::new(condition).with_text(text)

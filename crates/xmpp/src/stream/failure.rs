@@ -200,11 +200,16 @@ fn refusal_text(refusal: Refusal) -> &'static str {
     match refusal {
         Refusal::ConnectionLimit => "the partner's connection limit is reached",
         Refusal::HostUnknown => "the addressed domain is not an internal domain",
-        Refusal::OwnDomain => "the peer claims an internal domain as its own",
+        Refusal::LocalDisabled => "the addressed partner is disabled",
+        Refusal::LocalNotPartner => "the addressed domain is on no partner's list",
+        Refusal::OwnDomain => "the peer claims a domain that is answered for here as its own",
         Refusal::PartnerDisabled => "the partner is disabled",
         Refusal::PartnerUnknown => "the peer's domain is on no partner's list",
         Refusal::RulesChanged => "the partner's settings no longer permit the stream",
+        Refusal::SameSide => "both domains are inside",
+        Refusal::ServerUnknown => "no inner server of the domain is known",
         Refusal::Shutdown => "this server is shutting down",
+        Refusal::SourceNotPermitted => "the inner server may not connect from this address",
     }
 }
 

@@ -297,7 +297,7 @@ impl Inbound {
     }
 
     fn refuse(&mut self, refusal: Refusal, pair: &DomainPair) {
-        if let (Refusal::HostUnknown, Some(header)) = (refusal, &mut self.header) {
+        if let (Condition::HostUnknown, Some(header)) = (refusal.condition(), &mut self.header) {
             header.to = Address::Absent;
         }
         self.answer_header();

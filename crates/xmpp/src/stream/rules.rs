@@ -68,6 +68,10 @@ pub enum Refusal {
     ConnectionLimit,
     /// The local domain is not an internal domain.
     HostUnknown,
+    /// On the leg of inner servers: the local domain is that of a partner that is switched off.
+    LocalDisabled,
+    /// On that leg: the local domain is on no partner's list.
+    LocalNotPartner,
     /// The peer claims a domain of ours.
     OwnDomain,
     /// The partner exists and is switched off.
@@ -76,8 +80,14 @@ pub enum Refusal {
     PartnerUnknown,
     /// The partner's settings changed so that this stream is no longer permitted.
     RulesChanged,
+    /// On the leg of inner servers: both domains are behind it, and nothing passes between two of one side.
+    SameSide,
+    /// On that leg: no server is known for the remote domain.
+    ServerUnknown,
     /// We are shutting down.
     Shutdown,
+    /// On the leg of inner servers: the peer's address is none that the remote domain's server may connect from.
+    SourceNotPermitted,
 }
 
 impl Refusal {
@@ -85,9 +95,13 @@ impl Refusal {
     pub fn condition(self) -> Condition {
         match self {
             Self::ConnectionLimit => Condition::ResourceConstraint,
-            Self::HostUnknown => Condition::HostUnknown,
+            Self::HostUnknown | Self::LocalDisabled | Self::LocalNotPartner | Self::SameSide => Condition::HostUnknown,
             Self::OwnDomain => Condition::InvalidFrom,
-            Self::PartnerDisabled | Self::PartnerUnknown | Self::RulesChanged => Condition::PolicyViolation,
+            Self::PartnerDisabled
+            | Self::PartnerUnknown
+            | Self::RulesChanged
+            | Self::ServerUnknown
+            | Self::SourceNotPermitted => Condition::PolicyViolation,
             Self::Shutdown => Condition::SystemShutdown,
         }
     }
@@ -98,11 +112,16 @@ impl Refusal {
         match self {
             Self::ConnectionLimit => format!("too many connections of {remote}"),
             Self::HostUnknown => format!("{local} is not served here"),
+            Self::LocalDisabled => format!("federation with {local} is disabled"),
+            Self::LocalNotPartner => format!("{local} is not a federation partner"),
             Self::OwnDomain => format!("{remote} is served here and connects to nobody"),
             Self::PartnerDisabled => format!("federation with {remote} is switched off"),
             Self::PartnerUnknown => format!("{remote} is not a federation partner of {local}"),
             Self::RulesChanged => format!("the rules for {remote} have changed"),
+            Self::SameSide => format!("{remote} and {local} are both inside and are not connected here"),
+            Self::ServerUnknown => format!("no inner XMPP server of {remote} is known here"),
             Self::Shutdown => "the server is shutting down".to_owned(),
+            Self::SourceNotPermitted => format!("the server of {remote} may not connect from this address"),
         }
     }
 }

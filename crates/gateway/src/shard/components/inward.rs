@@ -1,4 +1,4 @@
-//! What partners' users and internal users send to a domain that a component serves.
+//! What partners' users and internal users send to a domain that a component or an inner server serves.
 //!
 //! Judged like stanzas for SIP users, in the same order; but every address may exist, and what passes goes on as it is.
 //! Only a probe that counts as a request to see presence becomes that request.
@@ -10,13 +10,13 @@ use interwork::{
     error::{self, Addressed, Answer, Origin},
     message::{self, Addresses, Text},
 };
-use lexicon::{BareJid, DomainPair, Jid};
-use link::Envelope;
+use lexicon::{BareJid, Domain, DomainPair, Jid};
+use link::{Envelope, Settled};
 use policy::contact::{DropReason, Judged, PresenceKind, StanzaKind as Kind};
 use store::Step;
 use xmpp::{
     stanza::{
-        StanzaError, StanzaRef,
+        Condition, StanzaError, StanzaRef,
         build::{self, Head},
     },
     xml::Batch,
@@ -24,6 +24,7 @@ use xmpp::{
 
 use crate::{
     component::{Parcel, Refused, Waits, unavailable},
+    serving::Wire,
     shard::{
         Shard, WRITES_MAX,
         inward::{Arrived, error_of},
@@ -41,6 +42,7 @@ const DECISION_MAX: Duration = Duration::from_secs(20);
 /// Stanzas of an envelope that pass one after the other.
 struct Run {
     end: usize,
+    wire: Wire,
     waits: Vec<Waits>,
 }
 
@@ -57,12 +59,12 @@ impl Shard {
     /// Takes the stanzas of an envelope for a domain of which something that speaks stanzas serves some addresses.
     pub(in crate::shard) fn envelope_for_component(&mut self, envelope: Envelope) {
         let Envelope { pair, batch, deadline, receipts } = envelope;
-        let mut run = Run { end: 0, waits: Vec::new() };
+        let mut run = Run { end: 0, wire: Wire::Component, waits: Vec::new() };
         let hand_over = |shard: &mut Self, run: &mut Run, next: usize| {
             let waits = std::mem::take(&mut run.waits);
             if !waits.is_empty() {
                 let batch = batch.slice(run.end - waits.len()..run.end);
-                shard.hand_over(&pair, Parcel::new(batch, waits, shard.now.instant, deadline));
+                shard.hand_over(&pair, run.wire, Parcel::new(batch, waits, shard.now.instant, deadline));
             }
             run.end = next;
         };
@@ -71,24 +73,27 @@ impl Shard {
             if run.waits.len() == RUN_MAX {
                 hand_over(self, &mut run, index);
             }
-            let passage = match self.arrived(&pair, element, receipt, deadline) {
-                Some((kind, arrived)) if self.serving.speaks_xmpp(arrived.to.bare()) => {
-                    self.pass_to_component(kind, arrived)
-                }
-                Some((kind, arrived)) => {
-                    self.stanza(kind, arrived);
-                    Passage::No
-                }
-                None => Passage::No,
+            let Some((kind, arrived)) = self.arrived(&pair, element, receipt, deadline) else {
+                hand_over(self, &mut run, index + 1);
+                continue;
             };
-            match passage {
+            let Some(wire) = self.serving.wire_of(arrived.to.bare()) else {
+                self.stanza(kind, arrived);
+                hand_over(self, &mut run, index + 1);
+                continue;
+            };
+            if run.wire != wire {
+                hand_over(self, &mut run, index);
+                run.wire = wire;
+            }
+            match self.pass_to_component(kind, arrived) {
                 Passage::AsItIs(waits) => {
                     run.waits.push(waits);
                     run.end = index + 1;
                 }
                 Passage::Subscribes(batch, waits) => {
                     hand_over(self, &mut run, index + 1);
-                    self.hand_over(&pair, Parcel::new(batch, vec![waits], self.now.instant, deadline));
+                    self.hand_over(&pair, wire, Parcel::new(batch, vec![waits], self.now.instant, deadline));
                 }
                 Passage::No => hand_over(self, &mut run, index + 1),
             }
@@ -135,15 +140,20 @@ impl Shard {
         self.silence(arrived.receipt, "invitation_withdrawn");
     }
 
-    /// Gives stanzas to the component of the pair's domain, or ends them.
-    fn hand_over(&mut self, pair: &DomainPair, parcel: Parcel) {
-        let (refused, parcel) = match self.components.seat(&pair.local) {
-            Some(seat) => match seat.outbox.push(parcel) {
-                Ok(()) => return,
-                Err(refused) => refused,
-            },
-            None => (Refused::Absent, parcel),
+    /// Gives stanzas to the component or the inner server of the pair's domain, or ends them.
+    fn hand_over(&mut self, pair: &DomainPair, wire: Wire, parcel: Parcel) {
+        let given = match (wire, self.components.seat(&pair.local)) {
+            (Wire::Inner, _) => return self.hand_to_inner(pair, parcel),
+            (Wire::Component, Some(seat)) => seat.outbox.push(parcel),
+            (Wire::Component, None) => Err((Refused::Absent, parcel)),
         };
+        if let Err((refused, parcel)) = given {
+            self.give_back(refused, parcel);
+        }
+    }
+
+    /// Ends stanzas that could not be handed over.
+    pub(super) fn give_back(&mut self, refused: Refused, parcel: Parcel) {
         for waits in parcel.waits {
             match waits {
                 Waits::Partner { receipt, answered: true } => self.refuse(receipt, unavailable(refused)),
@@ -155,11 +165,15 @@ impl Shard {
         }
     }
 
-    /// A stanza of an internal user or component for a component.
+    /// A stanza of an internal user, component or inner server for a component or inner server.
     pub(super) fn hand_over_inside(&mut self, from: &BareJid, to: &Jid, batch: Batch, waits: Waits) {
         let pair = DomainPair { local: to.domain().clone(), remote: from.domain().clone() };
         let now = self.now.instant;
-        self.hand_over(&pair, Parcel::new(batch, vec![waits], now, now + DECISION_MAX));
+        let wire = self.serving.wire_of(to.bare()).unwrap_or(Wire::Component);
+        if wire == Wire::Inner && self.serving.is_behind_inner_leg(from.domain()) {
+            return self.end_inner(waits, &Settled::Refused(Box::new(same_side(from.domain(), to.domain()))));
+        }
+        self.hand_over(&pair, wire, Parcel::new(batch, vec![waits], now, now + DECISION_MAX));
     }
 
     /// A MESSAGE of an internal SIP user.
@@ -196,6 +210,12 @@ impl Shard {
             self.letter_ended(number, Err(unavailable(Refused::Lost)));
         }
     }
+}
+
+/// Two domains that inner servers serve are no business of ours.
+fn same_side(from: &Domain, to: &Domain) -> StanzaError {
+    let text = format!("{from} and {to} are both served by inner XMPP servers and are not connected here");
+    StanzaError::new(Condition::NotAllowed).with_text(text)
 }
 
 fn pair_of(arrived: &Arrived<'_>) -> Pair {

@@ -1,10 +1,10 @@
-//! What a component sends: to partners' users over the link, or inside.
+//! What a component or inner server sends: to partners' users over the link, or inside.
 //!
 //! Judged like what SIP users send. A stanza that changes a contact (a message opens *written*, `subscribe` *added*;
 //! `unsubscribe` ends the latter) waits until the change is durable, and what the same two users exchange waits behind
 //! it, so that order is kept. A stanza ends when the link has settled it; its error goes back to the component.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Instant};
 
 use interwork::message::{self, Reading};
 use link::{SendError, Settled, Settlement};
@@ -18,6 +18,7 @@ use xmpp::{
 use super::Addressed;
 use crate::{
     component::{Outgoing, Permit, Seat, Waits},
+    serving::Wire,
     shard::{
         Shard, Stored, WRITES_MAX,
         delivery::Sender,
@@ -39,13 +40,23 @@ impl Shard {
                 outgoing.dropped("component_let_go", &self.counters);
                 continue;
             }
-            match addressed(outgoing) {
-                Ok(stanza) => {
-                    self.memory.saw(&stanza.from);
-                    self.outgoing(stanza);
-                }
-                Err((outgoing, condition)) => outgoing.refused(&condition.into(), &self.counters),
+            self.outgoing_from(outgoing, None);
+        }
+    }
+
+    /// Takes a stanza whose domains are those of its connection.
+    pub(super) fn outgoing_from(&mut self, outgoing: Outgoing, deadline: Option<Instant>) {
+        let wire = outgoing.wire();
+        match addressed(outgoing, deadline) {
+            Ok(stanza) if self.serving.may_speak(&stanza.from, wire) => {
+                self.memory.saw(&stanza.from);
+                self.outgoing(stanza);
             }
+            Ok(Addressed { outgoing, from, .. }) => {
+                let error = StanzaError::new(Condition::NotAllowed);
+                outgoing.refused(&error.with_text(format!("{from} is served by another server")), &self.counters);
+            }
+            Err((outgoing, condition)) => outgoing.refused(&condition.into(), &self.counters),
         }
     }
 
@@ -57,7 +68,7 @@ impl Shard {
         let Some(edge) = self.snapshot() else {
             return stanza.outgoing.refused(&Condition::RemoteServerTimeout.into(), &self.counters);
         };
-        tracing::debug!(from = %stanza.from, to = %stanza.to, kind = ?stanza.kind, "a stanza of a component");
+        tracing::debug!(from = %stanza.from, to = %stanza.to, kind = ?stanza.kind, "a stanza from inside");
         if edge.is_internal(stanza.to.domain()) {
             return self.component_inside(stanza);
         }
@@ -129,25 +140,29 @@ impl Shard {
 
     /// Puts the stanza on the link, behind those that wait for it.
     fn put(&mut self, stanza: Addressed) {
-        self.components.held.push_back(stanza);
-        if self.components.held.len() == 1 {
-            self.release_held();
+        let wire = stanza.outgoing.wire();
+        let outlet = self.components.outlet(wire);
+        outlet.held.push_back(stanza);
+        if outlet.held.len() == 1 {
+            self.release_held(wire);
         }
     }
 
     /// Puts on the link what waits for it, as far as it takes it.
-    pub(in crate::shard) fn release_held(&mut self) {
-        if !self.components.is_holding() {
+    pub(in crate::shard) fn release_held(&mut self, wire: Wire) {
+        if self.components.outlet(wire).held.is_empty() {
             return;
         }
         let age = self.snapshot().map(|edge| edge.settings().queue_age).unwrap_or_default();
-        let deadline = self.now.instant + age;
-        while let Some(stanza) = self.components.held.pop_front() {
-            match self.components.port.try_send(stanza.domains(), stanza.outgoing.batch.clone(), deadline) {
+        let latest = self.now.instant + age;
+        let outlet = self.components.outlet(wire);
+        while let Some(stanza) = outlet.held.pop_front() {
+            let deadline = stanza.deadline.map_or(latest, |deadline| deadline.min(latest));
+            match outlet.port.try_send(stanza.domains(), stanza.outgoing.batch.clone(), deadline) {
                 Ok(envelope) => {
-                    self.components.sent.insert(envelope, stanza.outgoing);
+                    outlet.sent.insert(envelope, stanza.outgoing);
                 }
-                Err(SendError::Full(_)) => return self.components.held.push_front(stanza),
+                Err(SendError::Full(_)) => return outlet.held.push_front(stanza),
                 Err(SendError::Closed(_)) => {
                     let error = StanzaError::new(Condition::RemoteServerTimeout);
                     let error = error.with_text("Federation is not available now");
@@ -157,23 +172,24 @@ impl Shard {
         }
     }
 
-    /// News of a stanza of a component on the link. That it has left is no end: a component is told of ends alone.
-    pub(in crate::shard) fn component_settlement(&mut self, settlement: Settlement) {
+    /// News of a stanza on the link. That it has left is no end: a component or inner server is told of ends alone.
+    pub(in crate::shard) fn outlet_settlement(&mut self, wire: Wire, settlement: Settlement) {
         if !settlement.outcome.is_end() {
             return;
         }
-        let Some(outgoing) = self.components.sent.remove(&settlement.envelope) else { return };
+        let Some(outgoing) = self.components.outlet(wire).sent.remove(&settlement.envelope) else { return };
         match settlement.outcome {
             Settled::Written | Settled::Done => outgoing.delivered(&self.counters),
             Settled::Refused(error) => outgoing.refused(&error, &self.counters),
             Settled::Unknown(error) => outgoing.lost(&error, &self.counters),
         }
-        self.release_held();
+        self.release_held(wire);
     }
 
-    /// To another component, or a message to a SIP user, whose endpoints answer it. Nothing else passes between them.
+    /// To another component or inner server, or a message to a SIP user, whose endpoints answer it. Nothing else passes
+    /// between them.
     fn component_inside(&mut self, stanza: Addressed) {
-        let Addressed { outgoing, from, to, kind: _ } = stanza;
+        let Addressed { outgoing, from, to, .. } = stanza;
         let batch = outgoing.batch.clone();
         if self.serving.speaks_xmpp(to.bare()) {
             return self.hand_over_inside(&from, &to, batch, Waits::Component(Box::new(outgoing)));
@@ -197,14 +213,14 @@ impl Shard {
 }
 
 /// The stanza with its addresses, or the error for it.
-fn addressed(outgoing: Outgoing) -> Result<Addressed, (Outgoing, Condition)> {
+fn addressed(outgoing: Outgoing, deadline: Option<Instant>) -> Result<Addressed, (Outgoing, Condition)> {
     let batch = outgoing.batch.clone();
     let Some(stanza) = StanzaRef::of(batch.element(0)) else { return Err((outgoing, Condition::BadRequest)) };
     let (Some(from), Some(to)) = (address(stanza.from()), address(stanza.to())) else {
         return Err((outgoing, Condition::JidMalformed));
     };
     match kind_of(&stanza) {
-        Some(kind) => Ok(Addressed { outgoing, from: from.into_bare(), to, kind }),
+        Some(kind) => Ok(Addressed { outgoing, from: from.into_bare(), to, kind, deadline }),
         None => Err((outgoing, Condition::BadRequest)),
     }
 }

@@ -6,6 +6,7 @@ use super::{Ask, Inbound};
 use crate::{
     stream::{
         dialback::{DialbackCondition, DialbackError, DialbackVerdict, Kind, Message, VerifyRequest, What, answer},
+        error::Condition,
         event::{Anomaly, Output},
         failure::{Stage, StreamFailure},
         rules::{PairRules, Refusal, TlsUse},
@@ -112,8 +113,8 @@ impl Inbound {
                 (StreamFailure::TlsRequired, DialbackCondition::PolicyViolation)
             }
             Ok(_) => (StreamFailure::MethodNotPermitted(method), DialbackCondition::NotAuthorized),
-            Err(Refusal::HostUnknown) => {
-                (StreamFailure::Refused(Refusal::HostUnknown), DialbackCondition::ItemNotFound)
+            Err(refusal) if refusal.condition() == Condition::HostUnknown => {
+                (StreamFailure::Refused(*refusal), DialbackCondition::ItemNotFound)
             }
             Err(Refusal::ConnectionLimit) => {
                 (StreamFailure::Refused(Refusal::ConnectionLimit), DialbackCondition::ResourceConstraint)

@@ -18,6 +18,8 @@ pub struct Report {
     pub direction: String,
     /// `stanzas`, `verification` or `probe`.
     pub purpose: String,
+    /// `partner` or `inner`: with a partner's server, or with one of our own side.
+    pub leg: String,
     /// The internal domain.
     pub local: Option<String>,
     /// The partner's domain, or the one that the peer claimed.
@@ -68,6 +70,7 @@ impl From<&lexicon::Report> for Report {
             duration_ms: report.duration_ms,
             direction: report.direction.as_str().to_owned(),
             purpose: report.purpose.as_str().to_owned(),
+            leg: report.leg.as_str().to_owned(),
             local: name(&report.local),
             remote: name(&report.remote),
             partner: name(&report.partner),

@@ -62,13 +62,15 @@ pub struct Listener {
 pub struct Stream {
     /// Names the connection, for closing it; a connection may carry several pairs.
     pub number: u64,
+    /// `partner` or `inner`: with a partner's server, or with one of our own side, where we stand for `local`.
+    pub leg: String,
     /// Address of the other end.
     pub peer: String,
-    /// Primary domain of the partner.
+    /// Primary domain of the partner; empty on the inner leg.
     pub partner: String,
-    /// The internal domain.
+    /// The internal domain; on the inner leg the partner's.
     pub local: String,
-    /// The partner's domain.
+    /// The partner's domain; on the inner leg the internal one.
     pub remote: String,
     /// `inbound` or `outbound`: who opened the connection.
     pub direction: String,

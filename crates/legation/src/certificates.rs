@@ -36,48 +36,73 @@ pub enum ReloadError {
     /// One of the files cannot be used.
     #[error(transparent)]
     Certificate(#[from] proxy::ProxyError),
+    /// One of those for SIP cannot be used.
+    #[error(transparent)]
+    Sip(#[from] gateway::GatewayError),
+}
+
+/// The files as they are listed now.
+struct Files {
+    xmpp: Vec<CertificateFiles>,
+    inner: Vec<CertificateFiles>,
+    sip: Vec<CertificateFiles>,
+}
+
+impl Files {
+    /// Whether those that are shown to our own side can be read.
+    fn check_others(&self) -> Result<(), ReloadError> {
+        Identities::load(&self.inner).map_err(proxy::ProxyError::from)?;
+        Identities::load(&self.sip).map_err(gateway::GatewayError::from)?;
+        Ok(())
+    }
+}
+
+/// Those that each role shows.
+#[derive(Clone)]
+pub(crate) struct Shown {
+    /// To partners.
+    pub(crate) xmpp: proxy::Certificates,
+    /// To inner XMPP servers.
+    pub(crate) inner: proxy::Certificates,
+    /// To SIP clients and trunks.
+    pub(crate) sip: gateway::Certificates,
 }
 
 /// Cheap to clone.
 #[derive(Clone)]
 pub(crate) struct Certificates {
-    shown: proxy::Certificates,
-    /// On the leg of inner servers.
-    shown_inside: proxy::Certificates,
+    shown: Shown,
     config: Option<PathBuf>,
     snapshots: Snapshots,
 }
 
 impl Certificates {
-    /// Of the proxies towards partners and towards inner servers; `config` is the file that lists them, if there is one.
-    pub(crate) fn new(
-        [shown, shown_inside]: [proxy::Certificates; 2],
-        config: Option<PathBuf>,
-        snapshots: Snapshots,
-    ) -> Self {
-        Self { shown, shown_inside, config, snapshots }
+    /// Of the roles; `config` is the file that lists them, if there is one.
+    pub(crate) fn new(shown: Shown, config: Option<PathBuf>, snapshots: Snapshots) -> Self {
+        Self { shown, config, snapshots }
     }
 
     /// Those in use.
     pub(crate) fn in_use(&self) -> dto::Certificates {
-        self.describe(self.shown.in_use().identities())
+        self.describe(self.shown.xmpp.in_use().identities())
     }
 
     /// Those that reading again would bring into use.
     pub(crate) fn in_files(&self) -> Result<dto::Certificates, ReloadError> {
-        let (files, inside) = self.files()?;
-        Identities::load(&inside).map_err(proxy::ProxyError::from)?;
-        let identities = Identities::load(&files).map_err(proxy::ProxyError::from)?;
+        let files = self.files()?;
+        files.check_others()?;
+        let identities = Identities::load(&files.xmpp).map_err(proxy::ProxyError::from)?;
         Ok(self.describe(&identities))
     }
 
     /// Reads them again.
     pub(crate) fn reload(&self) -> Result<dto::Certificates, ReloadError> {
-        let (files, inside) = self.files()?;
-        // Both or none: what cannot be read leaves everything as it was.
-        Identities::load(&inside).map_err(proxy::ProxyError::from)?;
-        self.shown.reload(&files)?;
-        self.shown_inside.reload(&inside)?;
+        let files = self.files()?;
+        // All or none: what cannot be read leaves everything as it was.
+        files.check_others()?;
+        self.shown.xmpp.reload(&files.xmpp)?;
+        self.shown.inner.reload(&files.inner)?;
+        self.shown.sip.reload(&files.sip)?;
         let certificates = self.in_use();
         tracing::info!(count = certificates.items.len(), "certificates were read again");
         for warning in &certificates.warnings {
@@ -86,17 +111,15 @@ impl Certificates {
         Ok(certificates)
     }
 
-    /// Those for partners, and those for inner servers.
-    fn files(&self) -> Result<(Vec<CertificateFiles>, Vec<CertificateFiles>), ReloadError> {
-        let in_use = |shown: &proxy::Certificates| shown.in_use().identities().files().cloned().collect();
-        match &self.config {
-            Some(path) => {
-                let config = Config::load(path)?;
-                let inside = config.inner_certificates().to_vec();
-                Ok((config.xmpp.certificates, inside))
-            }
-            None => Ok((in_use(&self.shown), in_use(&self.shown_inside))),
+    fn files(&self) -> Result<Files, ReloadError> {
+        if let Some(path) = &self.config {
+            let config = Config::load(path)?;
+            let inner = config.inner_certificates().to_vec();
+            return Ok(Files { xmpp: config.xmpp.certificates, inner, sip: config.sip.certificates });
         }
+        let Shown { xmpp, inner, sip } = &self.shown;
+        let of = |tls: &net::tls::Tls| tls.identities().files().cloned().collect();
+        Ok(Files { xmpp: of(&xmpp.in_use()), inner: of(&inner.in_use()), sip: of(&sip.in_use()) })
     }
 
     fn describe(&self, identities: &Identities) -> dto::Certificates {

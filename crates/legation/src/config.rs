@@ -39,7 +39,7 @@ pub struct Config {
     pub data_dir: PathBuf,
     /// Between servers.
     pub xmpp: XmppConfig,
-    /// Towards SIP clients.
+    /// Towards SIP clients and trunks.
     pub sip: SipConfig,
     /// Between us and XMPP servers of our own side.
     pub inner: InnerConfig,
@@ -79,13 +79,17 @@ pub struct InnerConfig {
     pub certificates: Vec<CertificateFiles>,
 }
 
-/// The registrar's listeners.
+/// The listeners for SIP, of clients and of trunks.
 #[derive(Clone, Debug)]
 pub struct SipConfig {
     /// UDP addresses.
     pub udp: Vec<SocketAddr>,
     /// TCP addresses.
     pub tcp: Vec<SocketAddr>,
+    /// TCP addresses for TLS; none: trunks cannot connect to us with TLS.
+    pub tls: Vec<SocketAddr>,
+    /// What is shown over TLS: those of XMPP unless there are others.
+    pub certificates: Vec<CertificateFiles>,
 }
 
 /// What is logged, and how.
@@ -175,7 +179,7 @@ impl Config {
             },
             component: Vec::new(),
             inner: InnerConfig::default(),
-            sip: SipConfig { udp: vec![sip], tcp: vec![sip] },
+            sip: SipConfig { udp: vec![sip], tcp: vec![sip], tls: Vec::new(), certificates: Vec::new() },
             dns: DnsConfig::default(),
             log: LogConfig::default(),
             ops: Vec::new(),

@@ -62,6 +62,7 @@ impl Live {
         listeners.extend(of("inner", "tls", inner.addresses_tls()));
         listeners.extend(of("sip", "udp", gateway.sip_udp()));
         listeners.extend(of("sip", "tcp", gateway.sip_tcp()));
+        listeners.extend(of("sip", "tls", gateway.sip_tls()));
         listeners.extend(of("component", "tcp", gateway.components()));
         listeners.push(api);
         Self {

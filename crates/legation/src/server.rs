@@ -12,7 +12,7 @@ use tokio::task::JoinHandle;
 
 use crate::{
     Config,
-    certificates::{Certificates, ReloadError},
+    certificates::{Certificates, ReloadError, Shown},
     courier::{self, Publishers, Reports},
     credential,
     live::{Live, Roles},
@@ -51,6 +51,8 @@ pub struct Addresses {
     pub sip_udp: Vec<SocketAddr>,
     /// By SIP endpoints over TCP.
     pub sip_tcp: Vec<SocketAddr>,
+    /// By SIP endpoints and trunks over TLS.
+    pub sip_tls: Vec<SocketAddr>,
     /// By components.
     pub components: Vec<SocketAddr>,
     /// By administrators: the Unix socket of the API.
@@ -129,6 +131,9 @@ async fn start_roles(config: Config, store: &Store) -> Result<Running, StartErro
     let inside = gateway::GatewayConfig {
         sip_udp: config.sip.udp.clone(),
         sip_tcp: config.sip.tcp.clone(),
+        sip_tls: config.sip.tls.clone(),
+        certificates: config.sip.certificates.clone(),
+        dns: config.dns.clone(),
         components: config.component.clone(),
         contacts: config.xmpp.contacts.clone(),
         ..gateway::GatewayConfig::default()
@@ -137,7 +142,7 @@ async fn start_roles(config: Config, store: &Store) -> Result<Running, StartErro
     let gateway = gateway::start(inside, store.clone(), links, snapshots.clone()).await?;
     let measured = Measured { proxy: proxy.monitor(), inner: inner.monitor(), gateway: gateway.monitor(), attempts };
     let sources = ops::Sources { store: store.clone(), snapshots: snapshots.clone(), measured };
-    let shown = [proxy.certificates(), inner.certificates()];
+    let shown = Shown { xmpp: proxy.certificates(), inner: inner.certificates(), sip: gateway.certificates() };
     let certificates = Certificates::new(shown, config.file.clone(), snapshots.clone());
     let parts = Roles { proxy: &proxy, inner: &inner, gateway: &gateway, certificates: certificates.clone() };
     let live = Live::new(started_at.wall, [snapshots, inner_snapshots], &config.admin_socket, parts);
@@ -158,6 +163,7 @@ impl Running {
             inner_tls: self.inner.addresses_tls().to_vec(),
             sip_udp: self.gateway.sip_udp().to_vec(),
             sip_tcp: self.gateway.sip_tcp().to_vec(),
+            sip_tls: self.gateway.sip_tls().to_vec(),
             components: self.gateway.components().to_vec(),
             admin_socket: self.panel.path().to_owned(),
             ops: self.ops.addresses().to_vec(),

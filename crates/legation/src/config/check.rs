@@ -61,15 +61,22 @@ impl Check<'_> {
         let mut config = Config::new(self.path(&file.data_dir));
         config.xmpp.certificates = self.certificates(&file.xmpp.certificates);
         config.inner.certificates = self.certificates(&file.inner.certificates);
-        let first = file.xmpp.listen_tls.as_ref().and_then(|listen| listen.first());
-        let (first_inner, none) = (file.inner.listen_tls.first(), file.xmpp.certificates.is_empty());
-        for (first, is_missing, field) in [
-            (first, none, "xmpp.certificates"),
-            (first_inner, none && file.inner.certificates.is_empty(), "inner.certificates"),
+        config.sip.certificates = self.certificates(&file.sip.certificates);
+        let none = file.xmpp.certificates.is_empty();
+        fn first(listen: Option<&Vec<Text>>) -> Option<&Text> {
+            listen.and_then(|listen| listen.first())
+        }
+        for (first, has_own, field) in [
+            (first(file.xmpp.listen_tls.as_ref()), false, "xmpp.certificates"),
+            (file.inner.listen_tls.first(), !file.inner.certificates.is_empty(), "inner.certificates"),
+            (first(file.sip.tls.as_ref()), !file.sip.certificates.is_empty(), "sip.certificates"),
         ] {
-            if let Some(first) = first.filter(|_| is_missing) {
-                self.refuse(first, format_args!("direct TLS needs a certificate: add one as [[{field}]]"));
+            if let Some(first) = first.filter(|_| none && !has_own) {
+                self.refuse(first, format_args!("TLS needs a certificate: add one as [[{field}]]"));
             }
+        }
+        if config.sip.certificates.is_empty() {
+            config.sip.certificates.clone_from(&config.xmpp.certificates);
         }
         for (given, addresses) in [
             (file.xmpp.listen, &mut config.xmpp.listen),
@@ -78,6 +85,7 @@ impl Check<'_> {
             (Some(file.inner.listen_tls), &mut config.inner.listen_tls),
             (file.sip.udp, &mut config.sip.udp),
             (file.sip.tcp, &mut config.sip.tcp),
+            (file.sip.tls, &mut config.sip.tls),
         ] {
             if let Some(given) = given {
                 *addresses = given.iter().filter_map(|text| self.address(text)).collect();

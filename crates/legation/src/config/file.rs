@@ -62,6 +62,9 @@ pub(super) struct Certificate {
 pub(super) struct Sip {
     pub(super) udp: Option<Vec<Text>>,
     pub(super) tcp: Option<Vec<Text>>,
+    pub(super) tls: Option<Vec<Text>>,
+    #[serde(default)]
+    pub(super) certificates: Vec<Certificate>,
 }
 
 #[derive(Debug, Default, Deserialize)]

@@ -41,9 +41,12 @@ certificate = {certificate}
 key = {key}
 
 [sip]
-# Where SIP clients register.
+# Where SIP clients register, and trunks connect.
 udp = [{sip}]
 tcp = [{sip}]
+# The same with TLS, as trunks with certificates need. Example: ["0.0.0.0:5061"]
+tls = []
+# It shows the certificates above, unless there are [[sip.certificates]] of their own (certificate, key).
 
 [component]
 # Where programs connect that serve an internal domain (XEP-0114); empty: none can. Example: ["127.0.0.1:5347"]

@@ -18,6 +18,7 @@ fn the_smallest_file_has_every_default() {
         let sip: Vec<SocketAddr> = vec!["0.0.0.0:5060".parse().unwrap()];
         (sip.clone(), sip)
     });
+    assert!(config.sip.tls.is_empty() && config.sip.certificates.is_empty());
     assert!(config.dns.name_servers.is_empty() && config.dns.overrides.is_empty());
     assert!(config.component.is_empty() && config.xmpp.contacts.is_empty());
     assert_eq!(config.log, LogConfig { level: LogLevel::Info, format: LogFormat::Text });
@@ -39,6 +40,10 @@ fn every_field_is_read() {
         [sip]
         udp = ["127.0.0.1:5060"]
         tcp = []
+        tls = ["127.0.0.1:5061"]
+        [[sip.certificates]]
+        certificate = "sip.pem"
+        key = "sip.key"
         [component]
         listen = ["127.0.0.1:5347", "[::1]:5347"]
         [dns]
@@ -58,6 +63,8 @@ fn every_field_is_read() {
     assert_eq!(files.certificate, Path::new("/etc/legation/contoso.pem"));
     assert_eq!(files.key, Path::new("/secret/contoso.key"));
     assert_eq!((config.sip.udp.len(), config.sip.tcp.len()), (1, 0));
+    assert_eq!(config.sip.tls, ["127.0.0.1:5061".parse().unwrap()]);
+    assert_eq!(config.sip.certificates[0].certificate, Path::new("/etc/legation/sip.pem"));
     assert_eq!(config.dns.name_servers, ["192.0.2.53:53".parse().unwrap(), "[::1]:5353".parse().unwrap()]);
     let (domain, targets) = config.dns.overrides.first_key_value().unwrap();
     assert_eq!(domain.as_ascii(), "xn--bcher-kva.example");
@@ -69,10 +76,21 @@ fn every_field_is_read() {
     assert_eq!(config.log, LogConfig { level: LogLevel::Debug, format: LogFormat::Json });
 }
 
+#[test]
+fn sip_shows_the_certificates_of_xmpp_unless_it_has_its_own() {
+    let shared = "[xmpp]\n[[xmpp.certificates]]\ncertificate = \"a.pem\"\nkey = \"a.key\"\n";
+    let own = "[sip]\ntls = [\"[::]:5061\"]\n[[sip.certificates]]\ncertificate = \"b.pem\"\nkey = \"b.key\"\n";
+    for (text, certificate) in [(shared.to_owned(), "a.pem"), (format!("{shared}{own}"), "b.pem")] {
+        let config = load(&format!("version = 1\ndata_dir = \"d\"\n{text}")).unwrap();
+        assert_eq!(config.sip.certificates[0].certificate, Path::new("/etc/legation").join(certificate));
+    }
+}
+
 /// A file, the line and column of its one problem, the field, and a part of what is said.
 type Faulty = (&'static str, usize, usize, &'static str, &'static str);
 
 const FAULTY: &[Faulty] = &[
+    ("version = 1\ndata_dir = \"d\"\n[sip]\ntls = [\"[::]:5061\"]", 4, 8, "sip.tls", "[[sip.certificates]]"),
     ("", 1, 1, "version", "version = 1"),
     ("data_dir = \"d\"", 1, 1, "version", "version = 1"),
     ("version = 2\nnovelty = true", 1, 11, "version", "2 was entered; this legation reads version 1"),

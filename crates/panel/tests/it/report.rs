@@ -1,6 +1,6 @@
 use lexicon::{
     Direction, Domain, Method, Report, RowId, Timestamp,
-    report::{Code, Purpose},
+    report::{Code, Leg, Purpose},
 };
 use serde_json::json;
 
@@ -15,6 +15,7 @@ fn attempt(number: i64, direction: Direction, result: Result<Method, Code>) -> R
         at,
         duration_ms: 3,
         direction,
+        leg: Leg::Partner,
         purpose: Purpose::Stanzas,
         local: domain("contoso.example"),
         remote: domain("fabrikam.example"),

@@ -55,6 +55,7 @@ use crate::{
         Arrival, PONG,
         flows::{Flows, Written},
         penalty::Penalties,
+        stream::Ending,
     },
     trunk::{Dialler, Way},
 };
@@ -324,8 +325,8 @@ impl Shard {
             Written::Yes => {}
             Written::Lost => self.counters.sip("not_sent"),
             Written::Broken => {
-                self.counters.sip("connection_stalled");
-                self.lose(flow, Some("it took nothing for too long"));
+                self.counters.sip(Ending::Stalled.as_str());
+                self.lose(flow, Some(&Ending::Stalled));
             }
         }
     }
@@ -343,7 +344,10 @@ impl Shard {
                 if let Some(defect) = defect {
                     self.defect(flow, *defect);
                 }
-                self.lose(flow, reason.as_deref());
+                if let Some(reason) = &reason {
+                    self.counters.sip(reason.as_str());
+                }
+                self.lose(flow, reason.as_ref());
             }
             Arrival::Dialled { place, outcome } => self.dialled(&place, outcome),
             Arrival::Resolved { trunk, made, found } => self.resolved(&trunk, made, found),
@@ -407,7 +411,7 @@ impl Shard {
     }
 
     /// A connection is gone: what is in flight on it fails, and its endpoints register anew.
-    fn lose(&mut self, flow: FlowId, reason: Option<&str>) {
+    fn lose(&mut self, flow: FlowId, reason: Option<&Ending>) {
         if self.flows.close(flow) {
             self.registrar.flow_lost(flow);
             self.connection_ended(flow, reason);

@@ -21,6 +21,7 @@ use lexicon::{Domain, Timestamp};
 use net::tls::PeerChain;
 use tokio::sync::mpsc;
 
+use self::stream::Ending;
 use crate::trunk::{DialFailure, Found, Place};
 
 /// What the tasks of this module, and those that dial, tell the shard.
@@ -38,7 +39,7 @@ pub(crate) enum Arrival {
     /// A frame was read from it.
     Frame { flow: FlowId, frame: Frame },
     /// It has ended; `defect` if its bytes could not be framed, `reason` if the other end did not just close it.
-    Closed { flow: FlowId, defect: Option<Box<Defect>>, reason: Option<String> },
+    Closed { flow: FlowId, defect: Option<Box<Defect>>, reason: Option<Ending> },
     /// A connection to a trunk was opened, or could not be.
     Dialled { place: Place, outcome: Result<(FlowId, Box<Connection>), DialFailure> },
     /// The addresses of a trunk's targets.

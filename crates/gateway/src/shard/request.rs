@@ -12,7 +12,7 @@ use ::sip::{
     message::{Scheme, same_resource, warning},
     transaction::ServerId,
 };
-use interwork::{error::Answer, uri};
+use interwork::{diagnostics::MS_DIAGNOSTICS, error::Answer, uri};
 use lexicon::BareJid;
 use policy::TrunkName;
 use store::Backend;
@@ -219,12 +219,11 @@ impl Shard {
 
     /// Answers a request: status, `Warning: 399` for a text, Retry-After, and `fields`.
     pub(super) fn answer(&mut self, incoming: &Incoming, answer: Answer, fields: &[(&str, &str)]) {
-        let text = answer.text.clone();
+        let diagnostics = self.diagnostics(incoming, &answer);
         let mut response = self.response(&incoming.request, answer, fields);
-        let reason = text.unwrap_or_else(|| response.phrase().to_owned());
-        if let Some(diagnostics) = self.diagnostics(incoming, &response, &reason) {
-            // As above: the answer is complete without it.
-            let _left_out = response.headers.push_named("ms-diagnostics", diagnostics);
+        if let Some(diagnostics) = diagnostics {
+            // The answer is complete without it.
+            let _left_out = response.headers.push_named(MS_DIAGNOSTICS, diagnostics);
         }
         let is_gone = self.flows.flow(incoming.flow.id).is_none();
         if is_gone && matches!(incoming.origin, Some(Origin::Trunk(_))) {

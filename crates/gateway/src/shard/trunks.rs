@@ -320,6 +320,7 @@ impl Shard {
                 line.targets.extend(kept);
             }
         }
+        let usable = line.targets.iter().any(|target| target.is_usable(now.instant));
         let again = if line.missing.is_empty() { RESOLVE_INTERVAL } else { RESOLVE_AGAIN };
         let has_names = line.trunk.targets.iter().any(|target| target.address(0).is_none());
         line.resolve_at = has_names.then(|| now.instant + again);
@@ -328,6 +329,9 @@ impl Shard {
             if let Some(flow) = target.flow {
                 self.lose(flow, None);
             }
+        }
+        if usable {
+            self.unpark(name);
         }
         self.trunks.arm(now.instant);
     }

@@ -7,6 +7,7 @@
 //! within [`WRITE_MAX`] is closed.
 
 use std::{
+    fmt,
     pin::pin,
     sync::atomic::{AtomicU64, Ordering},
     time::Duration,
@@ -86,16 +87,56 @@ pub(crate) struct Wiring {
     pub(crate) stop: watch::Receiver<bool>,
 }
 
+/// Why a connection has ended, where the other end did not just close it.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub(crate) enum Ending {
+    /// It was half open, and another one took its place.
+    Displaced,
+    /// Nothing whole came in time.
+    Slow,
+    /// Our keep-alive had no answer.
+    Silent,
+    /// The other end took nothing for too long.
+    Stalled,
+    /// What the operating system or TLS says.
+    Failed(String),
+}
+
+impl Ending {
+    /// The word in the counters.
+    pub(crate) fn as_str(&self) -> &'static str {
+        match self {
+            Self::Displaced => "connection_displaced",
+            Self::Slow => "connection_slow",
+            Self::Silent => "connection_silent",
+            Self::Stalled => "connection_stalled",
+            Self::Failed(_) => "connection_failed",
+        }
+    }
+}
+
+impl fmt::Display for Ending {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Displaced => "another connection took its place",
+            Self::Slow => "nothing whole came in time",
+            Self::Silent => "the keep-alive was not answered",
+            Self::Stalled => "the other end took nothing for too long",
+            Self::Failed(words) => words,
+        })
+    }
+}
+
 /// How reading ended.
 #[derive(Debug, Default)]
 struct End {
     defect: Option<Box<Defect>>,
-    reason: Option<String>,
+    reason: Option<Ending>,
 }
 
 impl End {
-    fn because(reason: impl Into<String>) -> Self {
-        Self { defect: None, reason: Some(reason.into()) }
+    fn because(reason: Ending) -> Self {
+        Self { defect: None, reason: Some(reason) }
     }
 }
 
@@ -119,7 +160,7 @@ pub(crate) async fn serve(
             broken = true;
             reason.map(End::because).unwrap_or_default()
         }
-        () = given_away(&mut displaced) => End::because("another connection took its place"),
+        () = given_away(&mut displaced) => End::because(Ending::Displaced),
         _ = stop.wait_for(|stop| *stop) => End::default(),
     };
     drop(seat);
@@ -181,9 +222,9 @@ impl Reading<'_> {
             match timeout_at(wake, reader.read_buf(&mut buffer)).await {
                 Ok(Ok(1..)) => (heard, pinged) = (Instant::now(), None),
                 Ok(Ok(0)) => return End::default(),
-                Ok(Err(error)) => return End::because(error.to_string()),
-                Err(_) if Instant::now() >= deadline => return End::because("nothing whole came in time"),
-                Err(_) if pinged.is_some() => return End::because("the keep-alive was not answered"),
+                Ok(Err(error)) => return End::because(Ending::Failed(error.to_string())),
+                Err(_) if Instant::now() >= deadline => return End::because(Ending::Slow),
+                Err(_) if pinged.is_some() => return End::because(Ending::Silent),
                 Err(_) => {
                     pinged = Some(Instant::now());
                     if let Some(outbox) = self.pings.upgrade() {
@@ -203,7 +244,7 @@ impl Reading<'_> {
 }
 
 /// Writes what the shard sends until it drops its end; why it stopped before.
-async fn write(mut writer: impl AsyncWrite + Unpin, mut queue: mpsc::Receiver<Bytes>) -> Option<String> {
+async fn write(mut writer: impl AsyncWrite + Unpin, mut queue: mpsc::Receiver<Bytes>) -> Option<Ending> {
     while let Some(bytes) = queue.recv().await {
         let written = async {
             writer.write_all(&bytes).await?;
@@ -211,8 +252,8 @@ async fn write(mut writer: impl AsyncWrite + Unpin, mut queue: mpsc::Receiver<By
         };
         match timeout(WRITE_MAX, written).await {
             Ok(Ok(())) => {}
-            Ok(Err(error)) => return Some(error.to_string()),
-            Err(_) => return Some("the other end took nothing for too long".to_owned()),
+            Ok(Err(error)) => return Some(Ending::Failed(error.to_string())),
+            Err(_) => return Some(Ending::Stalled),
         }
     }
     let _ = timeout(WRITE_MAX, writer.shutdown()).await;
@@ -243,7 +284,7 @@ mod tests {
         _stop: watch::Sender<bool>,
     }
 
-    async fn reason(heard: &mut mpsc::Receiver<Arrival>) -> Option<String> {
+    async fn reason(heard: &mut mpsc::Receiver<Arrival>) -> Option<Ending> {
         loop {
             match heard.recv().await.unwrap() {
                 Arrival::Closed { reason, .. } => return reason,
@@ -267,7 +308,7 @@ mod tests {
             far.write_all(b"\r\n").await.unwrap();
         }
         far.read_exact(&mut ping).await.unwrap();
-        assert_eq!(reason(&mut heard).await.as_deref(), Some("the keep-alive was not answered"));
+        assert_eq!(reason(&mut heard).await, Some(Ending::Silent));
     }
 
     #[tokio::test]
@@ -282,7 +323,7 @@ mod tests {
                 tokio::time::sleep(Duration::from_millis(20)).await;
             }
         });
-        assert_eq!(reason(&mut heard).await.as_deref(), Some("nothing whole came in time"));
+        assert_eq!(reason(&mut heard).await, Some(Ending::Slow));
         sender.abort();
     }
 }

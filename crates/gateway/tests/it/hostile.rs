@@ -163,3 +163,121 @@ async fn torture_makes_no_stanza_and_no_harm() {
     assert!(scene.edge.is_silent().await);
     scene.is_well().await;
 }
+
+/// RFC 3261 §21.5.7 where an answer can be made, and the end of the connection.
+#[tokio::test]
+async fn a_head_without_end_is_refused_and_costs_no_more_than_the_limit() {
+    let mut scene = Scene::start().await;
+    let long = format!("Subject: {}\r\n", "x".repeat(1_000_000));
+    let many = "X-A: b\r\n".repeat(10_000);
+    let folded = format!("Subject: a\r\n{}", " b\r\n".repeat(100_000));
+    for (what, rest) in [("1 MB header", &long), ("10,000 headers", &many), ("100,000 folded lines", &folded)] {
+        let bytes = message(HEAD, &format!("{rest}Content-Length: 0\r\n\r\n"));
+        let mut bad = crate::phone::Phone::tcp(scene.gateway.sip_tcp()[0], "romeo").await;
+        bad.try_write(&bytes).await;
+        let answer = bad.read().await;
+        if let Some(sip::Message::Response(response)) = answer {
+            assert_eq!(response.status.code(), 513, "{what}");
+            assert!(bad.is_closed().await, "{what}");
+        }
+        honest(&mut scene, what).await;
+    }
+    let mut datagram = scene.phone("romeo").await;
+    datagram.write(message(HEAD, &format!("{}Content-Length: 0\r\n\r\n", "X-A: b\r\n".repeat(4000)))).await;
+    assert_eq!(datagram.response().await.status.code(), 513);
+    honest(&mut scene, "the same in a datagram").await;
+}
+
+#[tokio::test]
+async fn a_stream_cut_at_every_byte_and_messages_in_one_segment_are_the_same_messages() {
+    let mut scene = Scene::start().await;
+    let mut romeo = scene.registered_by_tcp("romeo").await;
+    let request = romeo.text_request("sip:juliet@fabrikam.example", "byte by byte");
+    let bytes = romeo.prepared(request).to_bytes();
+    for byte in bytes.iter() {
+        romeo.write(vec![*byte]).await;
+        tokio::task::yield_now().await;
+    }
+    let sent = scene.edge.next().await;
+    assert_eq!(sent.body.as_deref(), Some("byte by byte"));
+    sent.written();
+    assert_eq!(romeo.response().await.status.code(), 202);
+
+    let mut segment = Vec::new();
+    for n in 0..3 {
+        let request = romeo.text_request("sip:juliet@fabrikam.example", &n.to_string());
+        segment.extend_from_slice(&romeo.prepared(request).to_bytes());
+        segment.extend_from_slice(StreamFramer::PONG);
+    }
+    romeo.write(segment).await;
+    for n in 0..3 {
+        let sent = scene.edge.next().await;
+        assert_eq!(sent.body, Some(n.to_string()));
+        sent.written();
+        assert_eq!(romeo.response().await.status.code(), 202);
+    }
+    scene.is_well().await;
+}
+
+/// 500 connections that send nothing, or a little now and then: an honest one always gets in.
+#[tokio::test]
+async fn connections_that_never_say_anything_keep_nobody_out() {
+    let mut scene = Scene::start().await;
+    let address = scene.gateway.sip_tcp()[0];
+    let mut open = Vec::new();
+    for n in 0..500 {
+        let mut socket = tokio::net::TcpStream::connect(address).await.unwrap();
+        if n % 2 == 0 {
+            let _ =
+                tokio::io::AsyncWriteExt::write_all(&mut socket, b"MESSAGE sip:juliet@fabrikam.example SIP/2.0\r\n")
+                    .await;
+        }
+        open.push(socket);
+    }
+    honest(&mut scene, "500 half-open connections").await;
+    let drip = async {
+        loop {
+            for socket in &mut open {
+                let _ = tokio::io::AsyncWriteExt::write_all(socket, b"V").await;
+            }
+            tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+        }
+    };
+    tokio::select! {
+        () = drip => {}
+        () = honest(&mut scene, "slow senders") => {}
+    }
+}
+
+/// A response counts only with the branch of a request of ours, which holds what nobody can guess (RFC 3261 §17.1.3).
+#[tokio::test]
+async fn a_forged_answer_decides_nothing() {
+    let mut scene = Scene::start().await;
+    let mut romeo = scene.registered("romeo").await;
+    scene.edge.send(&crate::partner::message("juliet@fabrikam.example", "romeo@contoso.example", "x"));
+    let request = romeo.next_request().await;
+    let mut mallory = scene.phone("tybalt").await;
+    let forged = sip::Response::to(&request, sip::Status::OK, "forged").to_bytes();
+    let text = String::from_utf8(forged.to_vec()).unwrap();
+    let branch = request.headers.via().unwrap().branch().to_owned();
+    let (number, token) = branch.rsplit_once('.').unwrap();
+    for other in [format!("{number}.{}", "0".repeat(token.len())), "z9hG4bK1.".to_owned(), "z9hG4bK".to_owned()] {
+        mallory.write(text.replace(&branch, &other)).await;
+    }
+    assert_eq!(mallory.options().await.status.code(), 200);
+    assert_eq!(scene.sip_count("responses_stray"), 3);
+    romeo.reply(&request, 486).await;
+    assert_eq!(scene.edge.outcome().await.unwrap_err().condition, xmpp::stanza::Condition::RecipientUnavailable);
+    scene.is_well().await;
+}
+
+/// An honest user registers, writes, and is answered.
+async fn honest(scene: &mut Scene, after: &str) {
+    let mut tybalt = scene.registered_by_tcp("tybalt").await;
+    tybalt.begin("sip:juliet@fabrikam.example", after).await;
+    let sent = scene.edge.next().await;
+    assert_eq!(sent.body.as_deref(), Some(after));
+    sent.written();
+    assert_eq!(tybalt.response().await.status.code(), 202, "{after}");
+    scene.is_well().await;
+}

@@ -184,6 +184,13 @@ impl Phone {
         }
     }
 
+    /// Writes as much as the gateway takes before it closes.
+    pub(crate) async fn try_write(&mut self, bytes: &[u8]) {
+        if let Wire::Stream(_, stream, ..) = &mut self.wire {
+            let _ = stream.write_all(bytes).await;
+        }
+    }
+
     /// The next final response; requests that come before it are kept.
     pub(crate) async fn response(&mut self) -> Response {
         loop {

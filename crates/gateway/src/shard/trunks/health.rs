@@ -15,7 +15,7 @@ use super::Probe;
 use crate::{
     TargetState,
     shard::Shard,
-    sip::Connection,
+    sip::{Connection, stream::Ending},
     trunk::{DialFailure, Place, options},
 };
 
@@ -25,6 +25,8 @@ const CHECK_INTERVAL: Duration = Duration::from_secs(30);
 const DOWN_INTERVAL: Duration = Duration::from_secs(5);
 /// The longest.
 const DOWN_INTERVAL_MAX: Duration = Duration::from_secs(60);
+/// When a target whose connection has ended in peace is asked anew.
+const RECONNECT: Duration = Duration::from_secs(1);
 /// How long an answer is waited for.
 const PATIENCE: Duration = Duration::from_secs(4);
 /// How long where a request waits for the target, and another target could have it.
@@ -233,14 +235,14 @@ impl Shard {
     }
 
     /// A connection is gone: if it was that of a target, the target is asked anew, or is down if it never answered there.
-    pub(in crate::shard) fn connection_ended(&mut self, flow: FlowId, reason: Option<&str>) {
+    pub(in crate::shard) fn connection_ended(&mut self, flow: FlowId, reason: Option<&Ending>) {
         self.trunks.proven.remove(&flow);
         let now = self.now.instant;
         let mut ended = None;
         for line in self.trunks.lines.values_mut() {
             for target in line.targets.iter_mut().filter(|target| target.flow == Some(flow)) {
                 target.flow = None;
-                target.check_at = Some(now);
+                target.check_at = Some(now + RECONNECT);
                 ended = Some((
                     Place { trunk: line.trunk.name.clone(), made: line.made, address: target.address },
                     target.answers && target.probe.is_none(),
@@ -248,7 +250,7 @@ impl Shard {
             }
         }
         let Some((place, was_well)) = ended else { return };
-        self.trunks.arm(now);
+        self.trunks.arm(now + RECONNECT);
         if !was_well {
             let reason = reason.map_or_else(String::new, |reason| format!(": {reason}"));
             self.target_down(&place, &format!("it closed the connection{reason}"));

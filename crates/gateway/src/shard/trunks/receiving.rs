@@ -6,8 +6,8 @@
 
 use std::{net::IpAddr, time::Duration};
 
-use ::sip::{Response, Transport, Uri};
-use interwork::uri;
+use ::sip::{Response, Status, Transport, Uri};
+use interwork::{diagnostics::Diagnostics, error::Answer, uri};
 use lexicon::{BareJid, Domain};
 use policy::{
     TrunkName,
@@ -79,7 +79,7 @@ impl Shard {
         let to = incoming.request.headers.to().ok();
         if !to.is_some_and(|to| self.is_served(&to.uri)) {
             self.counters.sip("foreign_recipient");
-            let answer = interwork::error::Answer::new(::sip::Status::FORBIDDEN);
+            let answer = Answer::new(Status::FORBIDDEN);
             self.answer(incoming, answer.with_text("To is neither a federation partner's address nor ours"), &[]);
             return false;
         }
@@ -159,17 +159,11 @@ impl Shard {
         Some((Place { trunk: name.clone(), made: line.made, address: target.address }, live))
     }
 
-    /// `ms-diagnostics` for a refusal to a deployment that reads it: a number, and the reason as text.
-    pub(in crate::shard) fn diagnostics(&self, incoming: &Incoming, response: &Response, text: &str) -> Option<String> {
+    /// `ms-diagnostics` for a refusal to a deployment that reads it.
+    pub(in crate::shard) fn diagnostics(&self, incoming: &Incoming, answer: &Answer) -> Option<String> {
         let Some(Origin::Trunk(name)) = &incoming.origin else { return None };
         let line = self.trunks.lines.get(name).filter(|line| line.trunk.dialect == Dialect::Lync)?;
-        if response.status.class() < 4 {
-            return None;
-        }
-        // 1003: the user does not exist; 1034: what a federated peer says without a number of its own.
-        let number = if matches!(response.status.code(), 404 | 604) { 1003 } else { 1034 };
         let source = line.way.local.as_ref().map_or("legation", Domain::as_ascii);
-        let quote = ::sip::message::quote;
-        Some(format!("{number};reason={};source={}", quote(text), quote(source)))
+        (answer.status.class() >= 4).then(|| Diagnostics::of(answer, source).value())
     }
 }

@@ -333,6 +333,25 @@ fn a_request_on_a_second_path_is_answered_482() {
     assert_eq!(pair.delivered.len(), 2);
 }
 
+/// §8.2.7: beyond the limit an INVITE is answered without a transaction, each time alike; its ACK is nobody's.
+#[test]
+fn an_invite_beyond_the_limit_is_refused_alike_each_time() {
+    let limits = Limits { servers_max: 0, ..Limits::default() };
+    let mut pair = Pair::new(Transport::Udp, limits).weather(Vec::new);
+    let mut invite = request(Method::Invite, "hana", "c");
+    invite.headers.push_front(Name::Via, "SIP/2.0/UDP 192.0.2.1;branch=z9hG4bKinvite").unwrap();
+    for _ in 0..2 {
+        pair.bring(Side::Server, invite.to_bytes());
+    }
+    assert_eq!(pair.times(Side::Server, "503"), [0, 0]);
+    assert_eq!(pair.wire[0].1, pair.wire[1].1);
+    assert!(pair.last(Side::Server, "503").headers().retry_after().is_some());
+    invite.method = Method::Ack;
+    invite.headers.set(Name::CSeq, "1 ACK").unwrap();
+    pair.bring(Side::Server, invite.to_bytes());
+    assert_eq!((pair.server.counters().acks_stray, pair.wire.len(), pair.server.sizes()), (1, 2, (0, 0, 0)));
+}
+
 #[test]
 fn each_invite_has_one_end_whatever_is_lost_or_repeated() {
     for seed in 0..20 {

@@ -468,6 +468,14 @@ mod timers {
             let answer = talk.answer(HANA, "200");
             assert_eq!(answer.headers.first(Name::SessionExpires), answered);
             assert!(answer.headers.first(Name::Require).is_none());
+            talk.run(seconds(310));
+            let refreshed = talk.times(HANA, "UPDATE").len();
+            assert_eq!(refreshed, usize::from(answered.is_some()));
+            if refreshed > 0 {
+                let update = talk.last(HANA, "UPDATE");
+                assert_eq!(update.headers.first(Name::SessionExpires), Some("600;refresher=uac"), "she is its client");
+            }
+            assert!(talk.times(ROMEO, "UPDATE").is_empty());
         }
     }
 

@@ -129,6 +129,8 @@ pub struct Legation {
     pub xmpp: SocketAddr,
     /// Where SIP clients register.
     pub sip: SocketAddr,
+    /// Where trunks connect with TLS.
+    pub sip_tls: SocketAddr,
     /// Where components connect.
     pub component: SocketAddr,
     /// Its configuration file.
@@ -151,9 +153,11 @@ impl Legation {
         edit(&config, "name_servers = []", &format!("name_servers = [\"{}\"]", setup.dns));
         let component = SocketAddr::new(world.ip(), world.port());
         edit(&config, "\"127.0.0.1:5347\"]\nlisten = []", &format!("\nlisten = [\"{component}\"]"));
+        let sip_tls = SocketAddr::new(world.ip(), world.port());
+        edit(&config, "\ntls = []", &format!("\ntls = [\"{sip_tls}\"]"));
         edit(&config, "contacts = []", &format!("contacts = [\"{CONTACT}\"]"));
         let process = serve(setup.program, &config);
-        let server = Self { process, xmpp, sip, component, config, program: setup.program.to_owned() };
+        let server = Self { process, xmpp, sip, sip_tls, component, config, program: setup.program.to_owned() };
         // Everything here is on loopback, which partners' names may not lead to otherwise.
         server.cli(&["settings", "set", "allow_private_targets=true"]).succeeded();
         server
@@ -193,6 +197,26 @@ impl Legation {
     /// Adds an internal domain that a component with this secret serves.
     pub fn add_component(&self, domain: &str, secret: &str) {
         self.cli_with(&["domain", "add", domain, "--backend", "component"], &format!("{secret}\n")).succeeded();
+    }
+
+    /// Adds a trunk, and an internal domain that it serves.
+    pub fn add_trunk(&self, name: &str, domain: &str, fields: &[&str]) {
+        self.cli(&[&["trunk", "add", name], fields].concat()).succeeded();
+        self.cli(&["domain", "add", domain, "--backend", &format!("trunk:{name}")]).succeeded();
+    }
+
+    /// Waits until the targets of a trunk stand so, in order, and gives the trunk as it is listed.
+    #[track_caller]
+    pub fn wait_for_targets(&self, name: &str, states: &[&str]) -> Value {
+        until(&format!("targets of trunk {name} that are {states:?}"), || {
+            let trunk = self.json(&["trunk", "show", name]);
+            let targets = trunk["target_states"].as_array()?;
+            targets
+                .iter()
+                .map(|target| target["state"].as_str().unwrap_or_default())
+                .eq(states.iter().copied())
+                .then(|| trunk.clone())
+        })
     }
 
     /// Adds a partner: TLS, SASL, dialback; the file of roots that may vouch for it, or the system's.

@@ -11,6 +11,7 @@ pub mod ca;
 pub mod component;
 pub mod dns;
 pub mod ejabberd;
+pub mod kamailio;
 pub mod legation;
 pub mod loopback;
 pub mod process;

@@ -20,4 +20,5 @@ mod refusals;
 mod restart;
 mod rows;
 mod start;
+mod trunks;
 mod world;

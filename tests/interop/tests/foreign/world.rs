@@ -12,6 +12,7 @@ use interop::baresip::{Account, Baresip, Transport};
 use interop::ca::{Authority, Identity};
 use interop::dns::Dns;
 use interop::ejabberd::{self, Ejabberd};
+use interop::kamailio::{self, Kamailio};
 use interop::legation::{self, Legation, Ports};
 use interop::loopback::Loopback;
 use interop::prosody::{self, Demands, Prosody};
@@ -27,6 +28,9 @@ pub(crate) const STRANGER: &str = "litware.example";
 
 /// Our internal domain for components.
 pub(crate) const BOTS: &str = "bots.contoso.example";
+
+/// Our internal domain behind a trunk.
+pub(crate) const CORP: &str = "corp.example";
 
 /// Our internal user.
 pub(crate) const ALICE: &str = "alice@contoso.example";
@@ -57,7 +61,7 @@ impl Plan {
         let loopback = Loopback::new();
         let ours = loopback.port();
         let partners = [PARTNER, STRANGER].map(|domain| (domain, loopback.port()));
-        let records = partners.into_iter().chain([(OURS, ours), (BOTS, ours)]);
+        let records = partners.into_iter().chain([(OURS, ours), (BOTS, ours), (CORP, ours)]);
         let records = records.map(|(domain, port)| (domain, starttls_at(port))).collect();
         let certificate = |authority: &Authority| authority.issue(OURS);
         Self { loopback, records, certificate, ours, partners }
@@ -195,6 +199,28 @@ impl World {
             further,
         };
         Ejabberd::start(self.folder.path(), self.loopback, &setup)
+    }
+
+    /// Starts a Kamailio of [`CORP`], in a folder of this name, that reaches our server by this transport.
+    pub(crate) fn kamailio(
+        &self,
+        name: &str,
+        transport: kamailio::Transport,
+        identity: &Identity,
+        root: &Path,
+    ) -> Kamailio {
+        let gateway = if transport == kamailio::Transport::Tls { self.server.sip_tls } else { self.server.sip };
+        let setup = kamailio::Setup { domain: CORP, identity, root, gateway, transport };
+        Kamailio::start(self.folder.path(), name, self.loopback, &setup)
+    }
+
+    /// Registers a user behind a Kamailio, who writes to `contact`.
+    pub(crate) fn user_of(&self, kamailio: &Kamailio, address: &str, contact: &str) -> Baresip {
+        // Nobody asks for the password; without one baresip would ask its user.
+        let transport = Transport::Udp;
+        let account = Account { address, password: "unasked", contact, registrar: kamailio.sip, transport };
+        let folder = self.subfolder(&format!("users-of-{}", kamailio.sip.port()));
+        Baresip::register(&folder, self.loopback, &account)
     }
 
     /// Registers alice, who writes to `contact`.

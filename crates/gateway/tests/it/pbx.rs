@@ -58,7 +58,11 @@ impl Pbx {
     }
 
     pub(crate) async fn udp() -> Self {
-        let socket = UdpSocket::bind("127.0.0.1:0").await.unwrap();
+        Self::udp_at("127.0.0.1:0").await
+    }
+
+    pub(crate) async fn udp_at(address: &str) -> Self {
+        let socket = UdpSocket::bind(address).await.unwrap();
         let address = socket.local_addr().unwrap();
         Self::new(address, TrunkTransport::Udp, |state| tokio::spawn(datagrams(socket, state)))
     }
@@ -86,7 +90,7 @@ impl Pbx {
         let mut trunk = Trunk::new("pbx".parse().unwrap());
         trunk.targets = targets.iter().map(|pbx| pbx.address.to_string().parse().unwrap()).collect();
         trunk.transport = targets[0].transport;
-        trunk.sources = vec!["127.0.0.1".parse().unwrap()];
+        trunk.sources = vec!["127.0.0.1".parse().unwrap(), "::1".parse().unwrap()];
         trunk
     }
 

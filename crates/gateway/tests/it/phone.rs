@@ -40,7 +40,8 @@ pub(crate) struct Phone {
 
 impl Phone {
     pub(crate) async fn udp(gateway: SocketAddr, user: &str) -> Self {
-        let socket = UdpSocket::bind("127.0.0.1:0").await.unwrap();
+        let any = if gateway.is_ipv4() { "127.0.0.1:0" } else { "[::1]:0" };
+        let socket = UdpSocket::bind(any).await.unwrap();
         socket.connect(gateway).await.unwrap();
         let local = socket.local_addr().unwrap();
         Self::new(Wire::Udp(socket), local, user)

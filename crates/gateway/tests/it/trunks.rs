@@ -407,3 +407,76 @@ async fn an_answer_finds_its_way_when_the_connection_of_its_request_is_gone() {
     let branch = request.headers.via().unwrap().branch().to_owned();
     assert!(seen.contains(&branch));
 }
+
+/// A target that takes the connection and never ends the handshake: what waits for it goes to the next.
+#[tokio::test]
+async fn a_connection_that_is_never_made_holds_requests_for_less_than_a_second() {
+    let silent = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let authority = crate::authority::Authority::new();
+    let mut second = Pbx::tls(authority.tls(&["pbx.example"])).await;
+    let mut trunk = Pbx::trunk(&[&second]);
+    trunk.targets.insert(0, silent.local_addr().unwrap().to_string().parse().unwrap());
+    trunk.peer_names = vec![domain("pbx.example")];
+    trunk.trust_roots = authority.roots();
+    let mut scene = with(&trunk).await;
+    scene.stand(&[TargetState::Unknown, TargetState::Up]).await;
+    let started = Instant::now();
+    for n in 0..5 {
+        scene.edge.send(&message(JULIET, ALICE, &n.to_string()));
+    }
+    for n in 0..5 {
+        assert_eq!(second.hear().await, n.to_string(), "in their order");
+        assert_eq!(scene.edge.outcome().await, Ok(()));
+    }
+    assert!(started.elapsed() < FAILOVER_MAX, "{:?}", started.elapsed());
+    let status = scene.stand(&[TargetState::Down, TargetState::Up]).await;
+    assert_eq!(status.targets[0].last_error.as_deref(), Some("the TLS handshake did not end in time"));
+}
+
+#[tokio::test]
+async fn addresses_of_ipv6_are_as_good() {
+    let tcp = Pbx::tcp_at("[::1]:0".parse().unwrap()).await;
+    for mut pbx in [Pbx::udp_at("[::1]:0").await, tcp] {
+        let six = vec!["[::1]:0".parse().unwrap()];
+        let mut scene = Scene::start_with(|config, _| {
+            config.sip_udp.extend(&six);
+            config.sip_tcp.clone_from(&six);
+        })
+        .await;
+        scene.add_trunk(&Pbx::trunk(&[&pbx]), "pbx.example").await;
+        scene.stand(&[TargetState::Up]).await;
+        scene.edge.send(&message(JULIET, ALICE, "over IPv6"));
+        let request = pbx.next().await;
+        let via = request.headers.via().unwrap();
+        assert_eq!(via.host, "[::1]");
+        assert_eq!(scene.edge.outcome().await, Ok(()));
+        let mut alice = match pbx.transport {
+            policy::trunk::TrunkTransport::Udp => Phone::udp(scene.gateway.sip_udp()[1], "alice").await,
+            _ => Phone::tcp(scene.gateway.sip_tcp()[0], "alice").await,
+        };
+        let request = text(&mut alice, "sip:alice@pbx.example", "sip:juliet@fabrikam.example", "back");
+        let request = alice.prepared(request);
+        alice.write(request.to_bytes()).await;
+        scene.edge.next().await.written();
+        assert_eq!(alice.response().await.status.code(), 202);
+        scene.is_well().await;
+    }
+}
+
+/// RFC 3261 §16.3: own Via, no hops left.
+#[tokio::test]
+async fn a_request_of_a_trunk_that_goes_in_circles_ends() {
+    let pbx = Pbx::udp().await;
+    let mut scene = with(&Pbx::trunk(&[&pbx])).await;
+    let mut alice = scene.phone("alice").await;
+    let mut looped = text(&mut alice, "sip:alice@pbx.example", "sip:juliet@fabrikam.example", "x");
+    let via = format!("SIP/2.0/UDP {};branch=z9hG4bKours", scene.gateway.sip_udp()[0]);
+    looped.headers.push_front(Name::Via, via).unwrap();
+    let mut exhausted = text(&mut alice, "sip:alice@pbx.example", "sip:juliet@fabrikam.example", "x");
+    exhausted.headers.set(Name::MaxForwards, 0).unwrap();
+    for (request, status) in [(looped, 482), (exhausted, 483)] {
+        assert_eq!(alice.ask(request).await.status.code(), status);
+    }
+    assert!(scene.edge.is_silent().await);
+    scene.is_well().await;
+}

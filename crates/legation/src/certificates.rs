@@ -242,7 +242,7 @@ pub(crate) fn peer(facts: &PeerCertificate, now: Timestamp) -> dto::PeerCertific
 }
 
 /// Whole days, rounded down: the last day is day 0.
-fn days_left(not_after: Timestamp, now: Timestamp) -> i64 {
+pub(crate) fn days_left(not_after: Timestamp, now: Timestamp) -> i64 {
     not_after.as_millis().saturating_sub(now.as_millis()).div_euclid(DAY_MILLIS)
 }
 

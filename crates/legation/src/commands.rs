@@ -1,8 +1,8 @@
 //! The command line.
 //!
-//! `init`, `serve`, `demo` and `config` work on files; every other command goes through the API of the running server
-//! and nothing else, so what it may do and what is recorded of it are the same as from anywhere. Exit codes: 0 done, 1
-//! refused or failed, 2 called wrongly, 3 the server cannot be reached.
+//! `init`, `serve`, `demo`, `config` and `doctor` work on files; every other command goes through the API of the running
+//! server and nothing else, so what it may do and what is recorded of it are the same as from anywhere. Exit codes: 0 done,
+//! 1 refused or failed, 2 called wrongly, 3 the server cannot be reached.
 
 use std::{
     fmt::Display,
@@ -23,6 +23,8 @@ mod audit;
 mod cert;
 mod check;
 mod contact;
+mod dns;
+mod doctor;
 mod domain;
 mod init;
 mod partner;
@@ -33,6 +35,7 @@ mod serve;
 mod settings;
 mod status;
 mod stream;
+mod trunk;
 mod user;
 
 /// The configuration file when neither `--config` nor `LEGATION_CONFIG` names one.
@@ -79,6 +82,14 @@ enum Command {
     /// Internal domains
     #[command(subcommand)]
     Domain(domain::Command),
+    /// Trunks: the ways to SIP deployments that serve internal domains
+    #[command(subcommand)]
+    Trunk(Box<trunk::Command>),
+    /// What to publish in DNS, each line asked for now
+    #[command(subcommand)]
+    Dns(dns::Command),
+    /// Look for what is wrong with this server, and tell what a partner will see; works whether it runs or not
+    Doctor,
     /// Partners: whom we federate with, and on which terms
     #[command(subcommand)]
     Partner(Box<partner::Command>),
@@ -159,6 +170,7 @@ fn run(line: Line) -> Result<ExitCode, Failure> {
         Command::Serve => serve::run(&config).map(|()| ExitCode::SUCCESS),
         Command::Demo { stay } => serve::demo(stay),
         Command::Config(command) => command.run(&config, line.output).map(|()| ExitCode::SUCCESS),
+        Command::Doctor => doctor::run(&config, line.socket, line.output),
         command => {
             let socket = socket_path(line.socket, &config)?;
             let caller = Caller { client: Client::new(&socket), format: line.output };
@@ -173,6 +185,8 @@ async fn ask(command: Command, caller: &Caller) -> Result<(), Failure> {
     match command {
         Command::Cert(command) => command.run(caller).await,
         Command::Domain(command) => command.run(caller).await,
+        Command::Trunk(command) => command.run(caller).await,
+        Command::Dns(command) => command.run(caller).await,
         Command::Partner(command) => command.run(caller).await,
         Command::User(command) => command.run(caller).await,
         Command::Settings(command) => command.run(caller).await,
@@ -182,7 +196,7 @@ async fn ask(command: Command, caller: &Caller) -> Result<(), Failure> {
         Command::Report(command) => command.run(caller).await,
         Command::Stream(command) => command.run(caller).await,
         Command::Status => status::run(caller).await,
-        Command::Init(_) | Command::Serve | Command::Demo { .. } | Command::Config(_) => Ok(()),
+        Command::Init(_) | Command::Serve | Command::Demo { .. } | Command::Config(_) | Command::Doctor => Ok(()),
     }
 }
 

@@ -11,6 +11,7 @@ use std::{
     str::FromStr,
 };
 
+use lexicon::Domain;
 use net::{dns::DnsConfig, tls::CertificateFiles};
 
 mod check;
@@ -64,6 +65,8 @@ pub struct XmppConfig {
     pub listen_tls: Vec<SocketAddr>,
     /// Ours; the first is shown when no other fits.
     pub certificates: Vec<CertificateFiles>,
+    /// The name that partners' servers connect to, as it is published in DNS; none: it is not known.
+    pub host: Option<Domain>,
     /// URIs of those who administer this server, told to whoever asks (XEP-0157).
     pub contacts: Vec<String>,
 }
@@ -90,6 +93,8 @@ pub struct SipConfig {
     pub tls: Vec<SocketAddr>,
     /// What is shown over TLS: those of XMPP unless there are others.
     pub certificates: Vec<CertificateFiles>,
+    /// The name that SIP endpoints and deployments connect to, as it is published in DNS; none: it is not known.
+    pub host: Option<Domain>,
 }
 
 /// What is logged, and how.
@@ -175,11 +180,12 @@ impl Config {
                 listen: vec![SocketAddr::from((Ipv6Addr::UNSPECIFIED, 5269))],
                 listen_tls: Vec::new(),
                 certificates: Vec::new(),
+                host: None,
                 contacts: Vec::new(),
             },
             component: Vec::new(),
             inner: InnerConfig::default(),
-            sip: SipConfig { udp: vec![sip], tcp: vec![sip], tls: Vec::new(), certificates: Vec::new() },
+            sip: SipConfig { udp: vec![sip], tcp: vec![sip], tls: Vec::new(), certificates: Vec::new(), host: None },
             dns: DnsConfig::default(),
             log: LogConfig::default(),
             ops: Vec::new(),

@@ -12,10 +12,12 @@ mod certificates;
 mod client;
 mod courier;
 mod credential;
+mod doctor;
 mod live;
 mod ops;
 mod output;
 mod probes;
+mod published;
 
 pub use config::Config;
 pub use ops::OpsError;

@@ -1,19 +1,25 @@
 //! What the server is doing, for the API: listeners, streams, registrations and the ledger.
 
-use std::{collections::BTreeMap, net::SocketAddr, path::Path, sync::Arc};
+use std::{collections::BTreeMap, net::SocketAddr, sync::Arc};
 
-use lexicon::{DomainPair, Timestamp, report::Leg};
+use lexicon::{Domain, DomainPair, Timestamp, report::Leg};
 use link::Snapshots;
+use net::dns::DnsConfig;
 use panel::{
-    ProbeState,
+    DnsZone, ProbeState, TrunkState, TrunkTest,
     api::v1::dto::{Component, Listener, Status, Stream},
 };
-use policy::{EdgeSnapshot, Partner};
+use policy::{EdgeSnapshot, Partner, TrunkName};
+use store::Serving;
 
 use crate::{
+    Config,
     certificates::{self, Certificates},
     probes::Probes,
+    published::{self, Reach},
 };
+
+mod trunk;
 
 pub(crate) struct Live {
     started_at: Timestamp,
@@ -25,6 +31,8 @@ pub(crate) struct Live {
     inner: proxy::Monitor,
     probes: Probes,
     gateway: gateway::Monitor,
+    dns: DnsConfig,
+    reach: Reach,
 }
 
 /// What runs, and what it shows.
@@ -39,7 +47,7 @@ impl Live {
     pub(crate) fn new(
         started_at: Timestamp,
         [snapshots, inner_snapshots]: [Snapshots; 2],
-        admin_socket: &Path,
+        config: &Config,
         roles: Roles<'_>,
     ) -> Self {
         let Roles { proxy, inner, gateway, certificates } = roles;
@@ -54,7 +62,7 @@ impl Live {
         let api = Listener {
             name: "api".to_owned(),
             transport: "unix".to_owned(),
-            address: admin_socket.to_string_lossy().into_owned(),
+            address: config.admin_socket.to_string_lossy().into_owned(),
         };
         let mut listeners = of("xmpp", "tcp", proxy.addresses());
         listeners.extend(of("xmpp", "tls", proxy.addresses_tls()));
@@ -75,6 +83,16 @@ impl Live {
             inner: inner.monitor(),
             probes: Probes::new(proxy.monitor()),
             gateway: gateway.monitor(),
+            dns: config.dns.clone(),
+            reach: Reach {
+                xmpp: proxy.addresses().to_vec(),
+                xmpp_tls: proxy.addresses_tls().to_vec(),
+                sip_udp: gateway.sip_udp().to_vec(),
+                sip_tcp: gateway.sip_tcp().to_vec(),
+                sip_tls: gateway.sip_tls().to_vec(),
+                inner: [inner.addresses(), inner.addresses_tls()].concat(),
+                ..Reach::of(config)
+            },
         }
     }
 
@@ -179,6 +197,24 @@ impl panel::Live for Live {
                 waiting: component.waiting as u64,
             };
             connected.map(told).collect()
+        })
+    }
+
+    fn trunks(&self) -> panel::Answer<'_, Vec<TrunkState>> {
+        Box::pin(async { self.gateway.trunks().await.iter().map(trunk::state).collect() })
+    }
+
+    fn test_trunk<'a>(&'a self, name: &'a TrunkName) -> panel::Answer<'a, Option<TrunkTest>> {
+        Box::pin(async {
+            let test = self.gateway.test_trunk(name).await?;
+            Some(trunk::test(&test, net::clock::now().wall))
+        })
+    }
+
+    fn dns(&self, serving: Serving, partners: Vec<Domain>) -> panel::Answer<'_, Result<Vec<DnsZone>, String>> {
+        Box::pin(async move {
+            let zones = published::check(&self.dns, &self.reach, &serving, &partners).await;
+            zones.map_err(|error| error.to_string())
         })
     }
 

@@ -135,6 +135,7 @@ async fn start_roles(config: Config, store: &Store) -> Result<Running, StartErro
         certificates: config.sip.certificates.clone(),
         dns: config.dns.clone(),
         components: config.component.clone(),
+        sip_host: config.sip.host.as_ref().map(|host| host.as_ascii().to_owned()),
         contacts: config.xmpp.contacts.clone(),
         ..gateway::GatewayConfig::default()
     };
@@ -145,7 +146,7 @@ async fn start_roles(config: Config, store: &Store) -> Result<Running, StartErro
     let shown = Shown { xmpp: proxy.certificates(), inner: inner.certificates(), sip: gateway.certificates() };
     let certificates = Certificates::new(shown, config.file.clone(), snapshots.clone());
     let parts = Roles { proxy: &proxy, inner: &inner, gateway: &gateway, certificates: certificates.clone() };
-    let live = Live::new(started_at.wall, [snapshots, inner_snapshots], &config.admin_socket, parts);
+    let live = Live::new(started_at.wall, [snapshots, inner_snapshots], &config, parts);
     let means = panel::Means { store: store.clone(), credentials: credential::of, live: Arc::new(live) };
     let panel = panel::start(&config.admin_socket, means).await?;
     let ops = ops::start(&config.ops, sources).await?;

@@ -12,6 +12,7 @@
 mod error;
 mod order;
 mod published;
+mod records;
 mod sip;
 mod target;
 
@@ -36,6 +37,7 @@ use published::{Published, merge};
 
 pub use error::{DnsError, NoAnswer, Question};
 pub use order::{Service, order};
+pub use records::SrvRecord;
 pub use sip::{SipDnsError, SipTransport};
 pub use target::{Endpoint, Kind, Target, TargetError};
 

@@ -14,11 +14,14 @@ mod access;
 
 use std::{pin::Pin, sync::Arc};
 
-use lexicon::{BareJid, DomainPair, Report};
-use policy::Partner;
-use store::{Credential, Revisions, Store};
+use lexicon::{BareJid, Domain, DomainPair, Report};
+use policy::{Partner, TrunkName};
+use store::{Credential, Revisions, Serving, Store};
 
-pub use api::v1::dto::{Certificates, Component, DigestChoice, Status, Stream};
+pub use api::v1::dto::{
+    Certificates, Component, DigestChoice, DnsRecord, DnsZone, Status, Stream, TrunkConnection, TrunkState,
+    TrunkTarget, TrunkTest, TrunkTestStep,
+};
 pub use socket::{Running, SocketError, start};
 
 /// What the panel is given by the binary.
@@ -52,6 +55,24 @@ pub trait Live: Send + Sync {
     /// The components that serve internal domains now.
     fn components(&self) -> Answer<'_, Vec<Component>> {
         Box::pin(async { Vec::new() })
+    }
+
+    /// The trunks as they stand now.
+    fn trunks(&self) -> Answer<'_, Vec<TrunkState>> {
+        Box::pin(async { Vec::new() })
+    }
+
+    /// Sends one OPTIONS to every target of a trunk; none if it is not known yet.
+    fn test_trunk<'a>(&'a self, name: &'a TrunkName) -> Answer<'a, Option<TrunkTest>> {
+        let _ = name;
+        Box::pin(async { None })
+    }
+
+    /// What these internal domains need in DNS, and what is there; `partners` are the domains of enabled partners. Or why
+    /// nothing can be asked.
+    fn dns(&self, serving: Serving, partners: Vec<Domain>) -> Answer<'_, Result<Vec<DnsZone>, String>> {
+        let _ = (serving, partners);
+        Box::pin(async { Ok(Vec::new()) })
     }
 
     /// The live streams with partners, a row for each pair.

@@ -85,7 +85,7 @@ pub fn check(texts: &[String], around: &Around<'_>) -> Result<Vec<Backend>, Vec<
         form.refuse("backends", "no_such_trunk", format!("there is no trunk {name}: add it first"));
     }
     if backends.contains(&Backend::Component) && !around.has_secret {
-        form.refuse("secret", "required", "a component needs a secret");
+        form.refuse("secret", "required", "a component needs a secret: give one");
     }
     if backends.contains(&Backend::Xmpp) && !around.has_server {
         form.refuse("xmpp_server", "required", "the backend xmpp needs a server: say where it is");

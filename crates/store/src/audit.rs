@@ -137,33 +137,37 @@ impl Store {
 
     /// Checks the whole chain; `Ok` with the number of rows, or [`StoreError::Damaged`] naming the first bad row.
     pub async fn verify_audit(&self) -> Result<u64, StoreError> {
-        let mut tx = self.core.readers.begin().await?;
-        let head =
-            sqlx::query("SELECT audit_number, audit_hash FROM head WHERE single = 1").fetch_one(&mut *tx).await?;
-        let (last, last_hash): (i64, String) = (head.try_get(0)?, head.try_get(1)?);
-        let (mut number, mut hash) = (0, String::new());
-        loop {
-            let rows = sqlx::query(
-                "SELECT number, id, at, who, origin, action, subject, before, after, hash FROM audit \
-                 WHERE number > $1 ORDER BY number LIMIT $2",
-            )
-            .bind(number)
-            .bind(i64::from(AUDIT_PAGE_MAX))
-            .fetch_all(&mut *tx)
-            .await?;
-            if rows.is_empty() {
-                break;
-            }
-            for row in &rows {
-                hash = check(row, number + 1, &hash)?;
-                number += 1;
-            }
-        }
-        if (number, &hash) == (last, &last_hash) {
-            return Ok(unsigned(number));
-        }
-        Err(StoreError::damaged("an audit log", format!("it ends at row {number}, but {last} rows were written")))
+        verify(&mut *self.core.readers.begin().await?).await
     }
+}
+
+/// Checks the whole chain inside one transaction.
+pub(crate) async fn verify(connection: &mut SqliteConnection) -> Result<u64, StoreError> {
+    let head =
+        sqlx::query("SELECT audit_number, audit_hash FROM head WHERE single = 1").fetch_one(&mut *connection).await?;
+    let (last, last_hash): (i64, String) = (head.try_get(0)?, head.try_get(1)?);
+    let (mut number, mut hash) = (0, String::new());
+    loop {
+        let rows = sqlx::query(
+            "SELECT number, id, at, who, origin, action, subject, before, after, hash FROM audit \
+             WHERE number > $1 ORDER BY number LIMIT $2",
+        )
+        .bind(number)
+        .bind(i64::from(AUDIT_PAGE_MAX))
+        .fetch_all(&mut *connection)
+        .await?;
+        if rows.is_empty() {
+            break;
+        }
+        for row in &rows {
+            hash = check(row, number + 1, &hash)?;
+            number += 1;
+        }
+    }
+    if (number, &hash) == (last, &last_hash) {
+        return Ok(unsigned(number));
+    }
+    Err(StoreError::damaged("an audit log", format!("it ends at row {number}, but {last} rows were written")))
 }
 
 /// Checks one row of the chain and returns its hash.

@@ -41,6 +41,14 @@ pub(crate) async fn run(connection: &mut SqliteConnection) -> Result<bool, Store
     Ok(true)
 }
 
+/// Number of the last migration that was applied; none if the file is a database of something else, or of nothing.
+pub(crate) async fn applied(connection: &mut SqliteConnection) -> Result<Option<i64>, StoreError> {
+    Ok(match found(connection).await? {
+        Found::Ours(number) => Some(number),
+        Found::Nothing | Found::Foreign => None,
+    })
+}
+
 async fn apply(connection: &mut SqliteConnection, migration: &Migration) -> Result<(), StoreError> {
     let mut tx = connection.begin_with("BEGIN IMMEDIATE").await?;
     if migration.number == 1 {

@@ -33,19 +33,19 @@ impl Serving {
         };
         self.inner_servers.iter().filter(move |(name, _)| has_it(name)).cloned()
     }
+
+    /// What serves `address`; none if its domain is not internal.
+    pub fn backend_of(&self, address: &BareJid) -> Option<&Backend> {
+        let domain = self.domains.iter().find(|domain| domain.name == *address.domain())?;
+        let assigned = self.assigned.iter().find(|(assigned, _)| assigned == address).map(|(_, backend)| backend);
+        assigned.filter(|backend| domain.backends.contains(backend)).or(domain.backends.first())
+    }
 }
 
 impl Store {
     /// Who serves internal addresses, read in one transaction.
     pub async fn serving(&self) -> Result<Serving, StoreError> {
-        let mut tx = self.core.readers.begin().await?;
-        Ok(Serving {
-            domains: domain::load_all(&mut tx).await?,
-            components: component::load_all(&mut tx).await?,
-            trunks: trunk::load_all(&mut tx).await?.into_iter().map(|stored| stored.trunk).collect(),
-            inner_servers: inner_server::load_all(&mut tx).await?,
-            assigned: load_assigned(&mut tx).await?,
-        })
+        load(&mut *self.core.readers.begin().await?).await
     }
 
     /// Which backend an address was assigned to; none: the first of its domain serves it.
@@ -99,6 +99,17 @@ impl Store {
         change.commit().await?;
         Ok(())
     }
+}
+
+/// Everything, inside one transaction.
+pub(crate) async fn load(connection: &mut SqliteConnection) -> Result<Serving, StoreError> {
+    Ok(Serving {
+        domains: domain::load_all(connection).await?,
+        components: component::load_all(connection).await?,
+        trunks: trunk::load_all(connection).await?.into_iter().map(|stored| stored.trunk).collect(),
+        inner_servers: inner_server::load_all(connection).await?,
+        assigned: load_assigned(connection).await?,
+    })
 }
 
 /// Forgets the assignments of a domain's addresses to backends that are not among `backends`.

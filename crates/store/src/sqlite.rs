@@ -23,7 +23,7 @@ use crate::{Revisions, StoreError, head, migration, setting, traffic};
 /// Readers besides the one writer.
 const READERS_MAX: u32 = 4;
 /// How long a statement waits for another process (a backup) before it fails.
-const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
+pub(crate) const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 /// Code of SQLite for a file that is not a database.
 const SQLITE_NOTADB: &str = "26";
 
@@ -134,6 +134,12 @@ fn create(path: &Path) -> io::Result<File> {
     OpenOptions::new().read(true).write(true).create(true).truncate(false).mode(0o600).open(path)
 }
 
+/// The directory and the file are closed to others.
+pub(crate) fn check_modes(path: &Path) -> Result<(), StoreError> {
+    check_mode(directory(path), 0o027, "750")?;
+    check_mode(path, 0o077, "600")
+}
+
 fn check_mode(path: &Path, forbidden: u32, remedy: &'static str) -> Result<(), StoreError> {
     let mode = fs::metadata(path).map_err(unwritable(path))?.mode() & 0o7777;
     if mode & forbidden == 0 {
@@ -155,7 +161,7 @@ fn lock(path: &Path) -> Result<File, StoreError> {
     }
 }
 
-fn open_error(path: &Path, error: sqlx::Error) -> StoreError {
+pub(crate) fn open_error(path: &Path, error: sqlx::Error) -> StoreError {
     let code = error.as_database_error().and_then(|error| error.code().map(|code| code.into_owned()));
     match code.as_deref() {
         Some(SQLITE_NOTADB) => StoreError::NotADatabase { path: path.to_owned() },

@@ -14,6 +14,8 @@ use crate::{
     output::{self, Failure, Format},
 };
 
+mod server;
+
 /// The backend that has a secret.
 const COMPONENT: &str = "component";
 
@@ -30,19 +32,24 @@ pub(super) enum Command {
     Add {
         /// Its name
         domain: String,
-        /// What serves its users: registrar or component [default: registrar]
+        /// What serves its users: registrar, component, xmpp or trunk:NAME; may be repeated, the first one serves who is
+        /// not assigned another [default: registrar]
         #[arg(long, value_name = "BACKEND")]
         backend: Vec<String>,
         #[command(flatten)]
+        server: Box<server::Fields>,
+        #[command(flatten)]
         secret: Secret,
     },
-    /// Change what serves an internal domain, or the secret of its component
+    /// Change what serves an internal domain, its XMPP server, or the secret of its component
     Set {
         /// Its name
         domain: String,
-        /// What serves its users: registrar or component
+        /// What serves its users: registrar, component, xmpp or trunk:NAME; may be repeated, and replaces all backends
         #[arg(long, value_name = "BACKEND")]
         backend: Vec<String>,
+        #[command(flatten)]
+        server: Box<server::Fields>,
         /// Read a new secret of the component from standard input or a prompt
         #[arg(long, conflicts_with_all = ["secret_file", "generate_secret"])]
         new_secret: bool,
@@ -109,20 +116,23 @@ impl Command {
                     Format::Table => show(&domain),
                 }
             }
-            Self::Add { domain, backend, secret } => {
+            Self::Add { domain, backend, server, secret } => {
                 let chosen = secret.choose(backend.iter().any(|backend| backend == COMPONENT))?;
                 let backends = (!backend.is_empty()).then_some(backend);
-                let new = NewDomain { name: domain, backends, secret: chosen.secret.clone() };
+                let xmpp_server = server.changes()?;
+                let new = NewDomain { name: domain, backends, secret: chosen.secret.clone(), xmpp_server };
                 let domain: Domain = caller.client.post("/api/v1/domains", &new).await?.read()?;
                 done(caller, &domain, &format!("Added the internal domain {}.", domain.display_name), chosen)?;
             }
-            Self::Set { domain, backend, new_secret, secret } => {
+            Self::Set { domain, backend, server, new_secret, secret } => {
                 let chosen = secret.choose(new_secret)?;
-                if backend.is_empty() && chosen.secret.is_none() {
-                    return Err(Failure::Usage("give a backend or a new secret to set".to_owned()));
+                let xmpp_server = server.changes()?.map(Some);
+                if backend.is_empty() && chosen.secret.is_none() && xmpp_server.is_none() {
+                    let text = "give a backend, a field of the XMPP server, or a new secret to set";
+                    return Err(Failure::Usage(text.to_owned()));
                 }
                 let backends = (!backend.is_empty()).then_some(backend);
-                let changes = DomainChanges { backends, secret: chosen.secret.clone() };
+                let changes = DomainChanges { backends, secret: chosen.secret.clone(), xmpp_server };
                 let domain: Domain = caller.client.patch(&path(&domain), &changes).await?.read()?;
                 done(caller, &domain, &format!("Changed the internal domain {}.", domain.display_name), chosen)?;
             }
@@ -137,6 +147,7 @@ impl Command {
 
 /// Tells what was done; a secret that was made here is shown now or never.
 fn done(caller: &Caller, domain: &Domain, sentence: &str, chosen: Chosen) -> Result<(), Failure> {
+    output::warnings(&domain.warnings);
     let made = chosen.secret.filter(|_| chosen.made);
     match (caller.format, made) {
         (Format::Json, Some(secret)) => {
@@ -163,6 +174,7 @@ fn row(domain: &Domain) -> [String; 4] {
 }
 
 fn show(domain: &Domain) {
+    output::warnings(&domain.warnings);
     output::fields([
         ("domain", domain.display_name.clone()),
         ("backends", domain.backends.join(", ")),
@@ -170,4 +182,8 @@ fn show(domain: &Domain) {
         ("created", output::time(&domain.created_at)),
         ("updated", output::time(&domain.updated_at)),
     ]);
+    if let Some(server) = &domain.xmpp_server {
+        output::line("");
+        output::fields(server::shown(server));
+    }
 }

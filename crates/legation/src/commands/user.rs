@@ -1,7 +1,7 @@
 //! `legation user`.
 
 use clap::{Subcommand, ValueEnum};
-use panel::api::v1::dto::{DigestChoice, NewPassword, NewUser, User};
+use panel::api::v1::dto::{DigestChoice, NewPassword, NewUser, NewUserBackend, User, UserBackend};
 
 use super::{Caller, password::Source};
 use crate::{
@@ -34,6 +34,16 @@ pub(super) enum Command {
         address: String,
         #[command(flatten)]
         secret: Secret,
+    },
+    /// Show what serves an address, or assign it to one of its domain's backends; it need not have an account
+    Backend {
+        /// The address: alice@contoso.example
+        address: String,
+        /// One of the domain's backends: registrar, component, xmpp or trunk:NAME
+        backend: Option<String>,
+        /// The first of the domain's backends again
+        #[arg(long, conflicts_with = "backend")]
+        default: bool,
     },
     /// Remove a user
     Remove {
@@ -78,9 +88,10 @@ impl Command {
                 let users: Vec<User> = caller.client.list("/api/v1/users").await?;
                 match caller.format {
                     Format::Json => output::json(&users)?,
-                    Format::Table => {
-                        output::table(["address", "name", "digest", "enabled", "since"], users.iter().map(row))
-                    }
+                    Format::Table => output::table(
+                        ["address", "name", "digest", "enabled", "backend", "since"],
+                        users.iter().map(row),
+                    ),
                 }
             }
             Self::Show { address } => {
@@ -101,6 +112,17 @@ impl Command {
                 let user: User = caller.client.put(&format!("{}/password", path(&address)), &new).await?.read()?;
                 caller.done(&user, format_args!("Set the password of {}.", user.address))?;
             }
+            Self::Backend { address, backend, default } => {
+                let path = format!("{}/backend", path(&address));
+                let is_change = default || backend.is_some();
+                let answer = match is_change {
+                    true => caller.client.put(&path, &NewUserBackend { backend: Some(backend) }).await?,
+                    false => caller.client.get(&path).await?,
+                };
+                let told: UserBackend = answer.read()?;
+                let why = if told.assigned { "as assigned" } else { "the first backend of its domain" };
+                caller.done(&told, format_args!("{} is served by {}, {why}.", told.address, told.backend))?;
+            }
             Self::Remove { address } => {
                 caller.client.delete(&path(&address)).await?;
                 caller.removed(format_args!("Removed the user {address}."));
@@ -110,12 +132,13 @@ impl Command {
     }
 }
 
-fn row(user: &User) -> [String; 5] {
+fn row(user: &User) -> [String; 6] {
     [
         user.address.clone(),
         output::or_dash(&user.display_name),
         user.algorithms.join(", "),
         output::flag(user.enabled),
+        output::or_dash(user.backend.as_deref().unwrap_or_default()),
         output::time(&user.created_at),
     ]
 }
@@ -126,6 +149,7 @@ fn show(user: &User) {
         ("display_name", output::or_dash(&user.display_name)),
         ("enabled", output::flag(user.enabled)),
         ("digest", user.algorithms.join(", ")),
+        ("backend", output::or_dash(user.backend.as_deref().unwrap_or_default())),
         ("created", output::time(&user.created_at)),
         ("updated", output::time(&user.updated_at)),
     ]);

@@ -92,6 +92,8 @@ impl Check<'_> {
             }
         }
         config.xmpp.contacts = file.xmpp.contacts.iter().filter_map(|text| self.contact(text)).collect();
+        config.xmpp.host = file.xmpp.host.as_ref().and_then(|text| self.parse(text));
+        config.sip.host = file.sip.host.as_ref().and_then(|text| self.parse(text));
         config.component = self.component(&file.component);
         config.dns = self.dns(&file.dns);
         if let Some(socket) = &file.admin.socket {

@@ -46,6 +46,7 @@ pub(super) struct Xmpp {
     pub(super) listen_tls: Option<Vec<Text>>,
     #[serde(default)]
     pub(super) certificates: Vec<Certificate>,
+    pub(super) host: Option<Text>,
     #[serde(default)]
     pub(super) contacts: Vec<Text>,
 }
@@ -65,6 +66,7 @@ pub(super) struct Sip {
     pub(super) tls: Option<Vec<Text>>,
     #[serde(default)]
     pub(super) certificates: Vec<Certificate>,
+    pub(super) host: Option<Text>,
 }
 
 #[derive(Debug, Default, Deserialize)]

@@ -32,6 +32,9 @@ listen = [{xmpp}]
 # Where they connect with direct TLS, once _xmpps-server records lead here (XEP-0368). Example: ["[::]:5270"]
 listen_tls = []
 
+# The name that partners' servers connect to: what dns show and doctor compare DNS with. Example:
+# host = "xmpp.contoso.example"
+
 # Whom to write to about this server, told to whoever asks it (XEP-0157). Example: ["mailto:admin@contoso.example"]
 contacts = []
 
@@ -44,6 +47,8 @@ key = {key}
 # Where SIP clients register, and trunks connect.
 udp = [{sip}]
 tcp = [{sip}]
+# The name that they connect to, as it is published in DNS. Example:
+# host = "sip.contoso.example"
 # The same with TLS, as trunks with certificates need. Example: ["0.0.0.0:5061"]
 tls = []
 # It shows the certificates above, unless there are [[sip.certificates]] of their own (certificate, key).

@@ -34,12 +34,14 @@ fn every_field_is_read() {
         [xmpp]
         listen = ["127.0.0.1:15269", "[::1]:0"]
         contacts = ["mailto:admin@contoso.example"]
+        host = "XMPP.contoso.example."
         [[xmpp.certificates]]
         certificate = "contoso.pem"
         key = "/secret/contoso.key"
         [sip]
         udp = ["127.0.0.1:5060"]
         tcp = []
+        host = "sip.contoso.example"
         tls = ["127.0.0.1:5061"]
         [[sip.certificates]]
         certificate = "sip.pem"
@@ -63,6 +65,8 @@ fn every_field_is_read() {
     assert_eq!(files.certificate, Path::new("/etc/legation/contoso.pem"));
     assert_eq!(files.key, Path::new("/secret/contoso.key"));
     assert_eq!((config.sip.udp.len(), config.sip.tcp.len()), (1, 0));
+    let hosts = (config.xmpp.host.as_ref().unwrap().as_ascii(), config.sip.host.as_ref().unwrap().as_ascii());
+    assert_eq!(hosts, ("xmpp.contoso.example", "sip.contoso.example"));
     assert_eq!(config.sip.tls, ["127.0.0.1:5061".parse().unwrap()]);
     assert_eq!(config.sip.certificates[0].certificate, Path::new("/etc/legation/sip.pem"));
     assert_eq!(config.dns.name_servers, ["192.0.2.53:53".parse().unwrap(), "[::1]:5353".parse().unwrap()]);
@@ -129,6 +133,8 @@ const FAULTY: &[Faulty] = &[
         "xmpp.contacts",
         "allowed is a URI, such as mailto:",
     ),
+    ("version = 1\ndata_dir = \"d\"\n[xmpp]\nhost = \"192.0.2.1\"", 4, 8, "xmpp.host", "an IP address is not a domain"),
+    ("version = 1\ndata_dir = \"d\"\n[sip]\nhost = \"a b\"", 4, 8, "sip.host", "this is not a domain name"),
     (
         "version = 1\ndata_dir = \"d\"\n[component]\nlisten = [\"0.0.0.0:5347\"]",
         4,

@@ -30,8 +30,8 @@ fn every_problem_is_shown_with_file_line_column_and_field() {
 #[test]
 fn an_unknown_field_names_those_that_are_known() {
     let place = Place::new();
-    place.write("legation.toml", "version = 1\ndata_dir = \"data\"\n[sip]\ntls = []\n");
-    place.run(&["config", "check"]).failed(1, &["legation.toml:4:1: sip.tls:", "`udp`", "`tcp`"]);
+    place.write("legation.toml", "version = 1\ndata_dir = \"data\"\n[sip]\nsctp = []\n");
+    place.run(&["config", "check"]).failed(1, &["legation.toml:4:1: sip.sctp:", "`udp`", "`tcp`"]);
 }
 
 #[test]

@@ -10,6 +10,16 @@ use crate::harness::Place;
 const README: &str = include_str!("../../../../README.md");
 const GUIDE: &str = include_str!("../../../../docs/operator-guide.md");
 
+const CONNECT: [(&str, &str); 7] = [
+    ("README.md", include_str!("../../../../docs/connect/README.md")),
+    ("asterisk.md", include_str!("../../../../docs/connect/asterisk.md")),
+    ("ejabberd.md", include_str!("../../../../docs/connect/ejabberd.md")),
+    ("kamailio.md", include_str!("../../../../docs/connect/kamailio.md")),
+    ("opensips.md", include_str!("../../../../docs/connect/opensips.md")),
+    ("prosody.md", include_str!("../../../../docs/connect/prosody.md")),
+    ("skype-for-business.md", include_str!("../../../../docs/connect/skype-for-business.md")),
+];
+
 #[test]
 fn every_row_of_the_guide_is_that_of_policy() {
     for row in &ROWS {
@@ -59,7 +69,10 @@ fn every_option_of_the_guide_is_known_to_the_program() {
         &["partner", "set"],
         &["domain", "add"],
         &["domain", "set"],
+        &["trunk", "add"],
+        &["trunk", "set"],
         &["user", "add"],
+        &["user", "backend"],
         &["settings", "set"],
         &["contact", "list"],
         &["audit", "list"],
@@ -74,6 +87,26 @@ fn every_option_of_the_guide_is_known_to_the_program() {
     assert!(options.len() > 20, "{options:?}");
     for option in options {
         assert!(help.contains(&format!("--{option} ")) || help.contains(&format!("--{option}\n")), "--{option}");
+    }
+}
+
+/// Every command of the pages about deployments exists with its options.
+#[test]
+fn the_commands_of_the_pages_about_deployments_are_understood() {
+    let place = Place::new();
+    let mut known = std::collections::BTreeMap::new();
+    for (page, text) in CONNECT {
+        let commands: Vec<_> = text.lines().filter_map(|line| line.strip_prefix("legation ")).collect();
+        assert!(commands.len() > 2, "{page}: {commands:?}");
+        for command in commands {
+            let words: Vec<_> = command.split_whitespace().take_while(|word| !word.starts_with("--")).take(2).collect();
+            let help = known
+                .entry(words.clone())
+                .or_insert_with(|| place.run(&[&words[..], &["--help"]].concat()).succeeded().stdout);
+            for option in command.split_whitespace().filter(|word| word.starts_with("--")) {
+                assert!(help.contains(&format!("{option} ")), "{page}: {command}: {option}");
+            }
+        }
     }
 }
 

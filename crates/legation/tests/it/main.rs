@@ -6,6 +6,7 @@ mod certificates;
 mod cli;
 mod configuration;
 mod demo;
+mod deployment;
 mod guide;
 mod harness;
 mod init;

@@ -62,7 +62,7 @@ fn a_component_has_a_secret_that_is_shown_once_or_never() {
     assert_eq!(made.len(), 64, "{shown}");
     let file = place.write("secret", "what a file tells\n");
     server.run(&["domain", "set", bots, "--secret-file", file.to_str().unwrap()]).succeeded();
-    server.run(&["domain", "set", bots]).failed(2, &["a backend or a new secret"]);
+    server.run(&["domain", "set", bots]).failed(2, &["a backend, a field of the XMPP server, or a new secret"]);
     server.run(&["domain", "set", "contoso.example", "--backend", "component"]).failed(1, &["secret: ", "give one"]);
     server.run(&["domain", "set", "contoso.example", "--new-secret"]).failed(1, &["secret"]);
     server.run(&["domain", "set", bots, "--backend", "registrar"]).succeeded();

@@ -18,7 +18,7 @@ use rustls::{
     sign::CertifiedKey,
 };
 
-use super::read_certificate;
+use super::{PeerChain, read_certificate};
 
 /// Largest certificate or key file that is read.
 const FILE_BYTES_MAX: u64 = 1024 * 1024;
@@ -67,6 +67,11 @@ impl Identities {
     /// The files that each of them was read from, in their order.
     pub fn files(&self) -> impl Iterator<Item = &CertificateFiles> {
         self.0.iter().map(|identity| &identity.files)
+    }
+
+    /// The chain that each of them shows, in the order of the files.
+    pub fn chains(&self) -> impl Iterator<Item = PeerChain> {
+        self.0.iter().map(|identity| PeerChain(identity.key.cert.clone().into()))
     }
 
     /// Which one is shown for `domain`, in the order of the files; none when none names it.

@@ -17,6 +17,7 @@ pub(crate) mod problem;
 mod audit;
 mod certificate;
 mod contact;
+mod dns;
 mod domain;
 mod partner;
 mod probe;
@@ -25,6 +26,7 @@ mod setting;
 mod state;
 mod status;
 mod stream;
+mod trunk;
 mod user;
 
 /// Largest request body in octets: PEM roots of a partner fit, escaped.
@@ -44,6 +46,7 @@ pub(crate) fn router() -> Router<Means> {
         .route("/contacts/decline", post(contact::decline))
         .route("/contacts/end", post(contact::end))
         .route("/contacts/unblock", post(contact::unblock))
+        .route("/dns", get(dns::list))
         .route("/domains", get(domain::list).post(domain::add))
         .route("/domains/{name}", get(domain::show).patch(domain::set).delete(domain::remove))
         .route("/invitations", get(contact::invitations))
@@ -58,8 +61,12 @@ pub(crate) fn router() -> Router<Means> {
         .route("/status", get(status::show))
         .route("/streams", get(stream::list))
         .route("/streams/{number}", delete(stream::close))
+        .route("/trunks", get(trunk::list).post(trunk::add))
+        .route("/trunks/{name}", get(trunk::show).patch(trunk::set).delete(trunk::remove))
+        .route("/trunks/{name}/test", post(trunk::test))
         .route("/users", get(user::list).post(user::add))
         .route("/users/{address}", get(user::show).patch(user::set).delete(user::remove))
+        .route("/users/{address}/backend", get(user::show_backend).put(user::set_backend))
         .route("/users/{address}/password", put(user::set_password))
         .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
 }

@@ -6,10 +6,13 @@ use http_body_util::{BodyExt as _, Full};
 use hyper::{Request, body::Bytes, client::conn::http1};
 use hyper_util::rt::TokioIo;
 use lexicon::{BareJid, Domain, DomainPair};
-use panel::{DigestChoice, Live, Means, ProbeState, Running, Status, Stream};
-use policy::Partner;
+use panel::{
+    DigestChoice, DnsRecord, DnsZone, Live, Means, ProbeState, Running, Status, Stream, TrunkState, TrunkTarget,
+    TrunkTest,
+};
+use policy::{Partner, TrunkName};
 use serde_json::{Value, json};
-use store::{Credential, Store};
+use store::{Credential, Serving, Store};
 use tempfile::TempDir;
 use tokio::net::UnixStream;
 
@@ -65,6 +68,37 @@ impl Live for Idle {
 
     fn cancel_probe(&self, id: &str) -> bool {
         id == "1"
+    }
+
+    /// The trunk lync has two addresses, one of which is down.
+    fn trunks(&self) -> panel::Answer<'_, Vec<TrunkState>> {
+        let target = |address: &str, state: &str| TrunkTarget {
+            target: "sip.contoso.example".to_owned(),
+            address: Some(address.to_owned()),
+            state: state.to_owned(),
+            ..TrunkTarget::default()
+        };
+        let targets = vec![target("192.0.2.7:5061", "up"), target("192.0.2.8:5061", "down")];
+        let state = TrunkState { name: "lync".to_owned(), targets, connections: Vec::new() };
+        Box::pin(async { vec![state] })
+    }
+
+    fn test_trunk<'a>(&'a self, name: &'a TrunkName) -> panel::Answer<'a, Option<TrunkTest>> {
+        let known = name.as_str() == "lync";
+        let test = TrunkTest { name: name.to_string(), passed: true, steps: Vec::new() };
+        Box::pin(async move { known.then_some(test) })
+    }
+
+    /// One record for each domain, with what it was made from.
+    fn dns(&self, serving: Serving, partners: Vec<Domain>) -> panel::Answer<'_, Result<Vec<DnsZone>, String>> {
+        let found: Vec<_> = partners.iter().map(|partner| partner.as_ascii().to_owned()).collect();
+        let zone = |domain: store::InternalDomain| DnsZone {
+            domain: domain.name.as_ascii().to_owned(),
+            records: vec![DnsRecord { found: found.clone(), ..DnsRecord::default() }],
+            notes: Vec::new(),
+        };
+        let zones = serving.domains.into_iter().map(zone).collect();
+        Box::pin(async { Ok(zones) })
     }
 
     fn in_force(&self, _: store::Revisions) -> panel::Answer<'_, ()> {

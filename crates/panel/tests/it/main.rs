@@ -10,4 +10,5 @@ mod report;
 mod request;
 mod rows;
 mod setting;
+mod trunk;
 mod user;

@@ -60,3 +60,59 @@ async fn a_user_is_changed_and_removed() {
     assert_eq!(fixture.call("DELETE", path, json!({})).await.status, 404);
     assert_eq!(fixture.call("PUT", &format!("{path}/password"), json!({ "password": "x" })).await.status, 404);
 }
+
+/// Behind a trunk an address has no account, and is assigned all the same.
+#[tokio::test]
+async fn an_address_is_assigned_to_a_backend_of_its_domain() {
+    let fixture = Fixture::new().await;
+    let new = json!({ "name": "lync", "targets": ["sip.contoso.example"], "peer_names": ["sip.contoso.example"] });
+    assert_eq!(fixture.call("POST", "/trunks", new).await.status, 201);
+    let change = json!({ "backends": ["registrar", "trunk:lync"] });
+    assert_eq!(fixture.call("PATCH", "/domains/contoso.example", change).await.status, 200);
+    let path = "/users/bob@contoso.example/backend";
+    let shown = fixture.get(path).await.body;
+    let expected = json!({
+        "address": "bob@contoso.example",
+        "backend": "registrar",
+        "assigned": false,
+        "backends": ["registrar", "trunk:lync"],
+    });
+    assert_eq!(shown, expected);
+    let set = fixture.call("PUT", path, json!({ "backend": "trunk:lync" })).await;
+    assert_eq!((set.status, &set.body["backend"], &set.body["assigned"]), (200, &json!("trunk:lync"), &json!(true)));
+    assert_eq!(fixture.get("/users/alice@contoso.example").await.body["backend"], "registrar");
+    let set = fixture.call("PUT", path, json!({ "backend": null })).await;
+    assert_eq!((&set.body["backend"], &set.body["assigned"]), (&json!("registrar"), &json!(false)));
+    for (path, body, status, codes) in [
+        (path, json!({}), 422, &["backend required"][..]),
+        (path, json!({ "backend": "pigeon" }), 422, &["backend not_a_choice"]),
+        (path, json!({ "backend": "xmpp" }), 422, &["backend no_such_backend"]),
+        (path, json!({ "backend": 1 }), 422, &["backend wrong_type"]),
+        ("/users/contoso.example/backend", json!({ "backend": null }), 422, &["address not_a_user"]),
+        ("/users/a@other.example/backend", json!({ "backend": null }), 404, &[]),
+    ] {
+        let answer = fixture.call("PUT", path, body.clone()).await;
+        let codes: Vec<_> = codes.iter().map(ToString::to_string).collect();
+        assert_eq!((answer.status, answer.codes("errors")), (status, codes), "{path} {body}");
+    }
+    let rows = fixture.get("/audit?subject=bob@contoso.example").await.body["items"].clone();
+    assert_eq!(rows.as_array().unwrap().len(), 2);
+    assert_eq!(
+        (&rows[1]["action"], &rows[1]["after"]),
+        (&json!("user.backend_changed"), &json!({ "backend": "trunk:lync" }))
+    );
+    // Every address may exist behind a trunk, so it may have contacts.
+    let contact = json!({ "internal": "bob@contoso.example", "partner": "juliet@fabrikam.example" });
+    assert_eq!(fixture.call("POST", "/contacts", contact).await.status, 201);
+}
+
+#[tokio::test]
+async fn accounts_need_a_registrar() {
+    let fixture = Fixture::new().await;
+    let new = json!({ "name": "lync", "targets": ["sip.contoso.example"], "peer_names": ["sip.contoso.example"] });
+    assert_eq!(fixture.call("POST", "/trunks", new).await.status, 201);
+    let new = json!({ "name": "adatum.example", "backends": ["trunk:lync"] });
+    assert_eq!(fixture.call("POST", "/domains", new).await.status, 201);
+    let user = json!({ "address": "bob@adatum.example", "password": "secret" });
+    assert_eq!(fixture.call("POST", "/users", user).await.codes("errors"), ["address not_registrar"]);
+}

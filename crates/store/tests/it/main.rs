@@ -5,6 +5,7 @@ mod audit;
 mod component;
 mod contact;
 mod fixture;
+mod inspection;
 mod migration;
 mod opening;
 mod partner;

@@ -15,6 +15,7 @@ mod killed_partner;
 mod live;
 mod probe;
 mod programs;
+mod published;
 mod reaching;
 mod refusals;
 mod restart;

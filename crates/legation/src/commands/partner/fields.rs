@@ -58,11 +58,6 @@ fn limit(text: &str) -> Result<Limit, String> {
 impl Fields {
     /// What the API is asked to change.
     pub(in crate::commands) fn changes(self) -> Result<PartnerChanges, Failure> {
-        let pins = match self.pin.as_slice() {
-            [] => None,
-            [word] if word == NONE => Some(Vec::new()),
-            _ => Some(self.pin),
-        };
         Ok(PartnerChanges {
             description: self.description,
             partner_type: self.partner_type.map(word),
@@ -73,18 +68,28 @@ impl Fields {
             keep_alive: self.keep_alive,
             proxy_fqdn: self.proxy_fqdn.map(|target| (target != NONE).then_some(target)),
             trust_roots: self.trust_roots.map(roots).transpose()?,
-            pins,
+            pins: list(self.pin),
             ..PartnerChanges::default()
         })
     }
 }
 
+/// A list that replaces the whole list: nothing was given, `none`, or the values.
+pub(in crate::commands) fn list(given: Vec<String>) -> Option<Vec<String>> {
+    match given.as_slice() {
+        [] => None,
+        [word] if word == NONE => Some(Vec::new()),
+        _ => Some(given),
+    }
+}
+
 /// Accepts the dashes that people expect on a command line.
-fn word(text: String) -> String {
+pub(in crate::commands) fn word(text: String) -> String {
     text.replace('-', "_")
 }
 
-fn roots(text: String) -> Result<String, Failure> {
+/// The word `system`, or what stands in the file.
+pub(in crate::commands) fn roots(text: String) -> Result<String, Failure> {
     if text == "system" {
         return Ok(text);
     }

@@ -6,6 +6,7 @@ use axum::{
     http::{HeaderMap, header, request::Parts},
 };
 use lexicon::{BareJid, Domain};
+use policy::{TrunkName, TrustRoots};
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
@@ -114,6 +115,15 @@ impl<S: Sync + Send> FromRequestParts<S> for Named<BareJid> {
     }
 }
 
+impl<S: Sync + Send> FromRequestParts<S> for Named<TrunkName> {
+    type Rejection = Refused;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Refused> {
+        let Path(text) = Path::<String>::from_request_parts(parts, state).await?;
+        text.parse().map(Self).map_err(|error| Refused::malformed(format!("{text}: {error}")))
+    }
+}
+
 /// `If-Match`: the revision that a change is based on (RFC 9110 §13.1.1). `*` is any.
 pub(crate) struct Expected(pub(crate) Option<u64>);
 
@@ -139,6 +149,25 @@ impl<S: Sync> FromRequestParts<S> for Expected {
 pub(crate) fn etag(revision: u64) -> HeaderMap {
     let value = format!("\"{revision}\"").parse().expect("digits in quotes are a header value");
     HeaderMap::from_iter([(header::ETAG, value)])
+}
+
+/// How often an unconditional change is repeated on what somebody else has just changed.
+pub(crate) const ATTEMPTS_MAX: u32 = 5;
+
+/// The faults of reading and of policy together; a field that could not be read is told once.
+pub(crate) fn together(mut errors: Vec<FieldError>, found: Vec<policy::FieldError>) -> Vec<FieldError> {
+    let unread: Vec<_> = errors.iter().map(|error| error.field.clone()).collect();
+    let found = found.into_iter().filter(|error| !unread.iter().any(|field| field == error.field));
+    errors.extend(found.map(FieldError::from));
+    errors
+}
+
+/// Policy knows PEM only as text; whether certificates stand in it is asked of those who will trust them.
+pub(crate) fn unreadable_roots(roots: &TrustRoots) -> Option<FieldError> {
+    let TrustRoots::Pem(pem) = roots else { return None };
+    let error = net::tls::Roots::from_pem(pem).err()?;
+    let field = "trust_roots".to_owned();
+    Some(FieldError { field, code: "pem_invalid".to_owned(), message: error.to_string() })
 }
 
 /// An address in a field; an error is kept and a stand-in returned by the caller.

@@ -157,12 +157,13 @@ impl Pair {
     }
 }
 
-/// Whether there is such a user; behind a component every address may exist.
+/// Whether there is such a user; behind everything but the registrar every address may exist.
 async fn may_exist(means: &Means, internal: &BareJid) -> Result<bool, Refused> {
     let domains = means.store.domains().await?;
-    let of_component =
-        |domain: &InternalDomain| domain.name == *internal.domain() && domain.backends.contains(&Backend::Component);
-    Ok(domains.iter().any(of_component) || means.store.user(internal).await?.is_some())
+    let is_other = |backend: &Backend| *backend != Backend::Registrar;
+    let knows_its_own =
+        |domain: &InternalDomain| domain.name == *internal.domain() && domain.backends.iter().any(is_other);
+    Ok(domains.iter().any(knows_its_own) || means.store.user(internal).await?.is_some())
 }
 
 /// Where a page ended: both addresses.

@@ -1,12 +1,20 @@
 //! Internal domains: list, show, add, change, remove. A component's secret goes in and never comes out.
 
-use axum::{Json, extract::State, http::StatusCode};
-use policy::settings::Passphrase;
-use store::Backend;
+use axum::{
+    Json,
+    extract::State,
+    http::{HeaderMap, StatusCode},
+};
+use policy::{
+    InnerServer, InnerServerChanges, TrunkName,
+    backend::{self, Around},
+    settings::Passphrase,
+};
+use store::{Backend, Service, Serving, StoreError};
 
 use super::{
-    body::{Body, Named, Nothing, Parameters},
-    dto::{Domain, DomainChanges, FieldError, NewDomain, Page},
+    body::{ATTEMPTS_MAX, Body, Expected, Named, Nothing, Parameters, etag, together, unreadable_roots},
+    dto::{Component, Domain, DomainChanges, FieldError, FieldWarning, NewDomain, Page, XmppServer},
     problem::Refused,
 };
 use crate::{Means, access::Administrator};
@@ -15,9 +23,8 @@ pub(crate) async fn list(
     State(means): State<Means>,
     Parameters(Nothing {}): Parameters<Nothing>,
 ) -> Result<Json<Page<Domain>>, Refused> {
-    let domains = means.store.domains().await?;
-    let connected = means.live.components().await;
-    let items = domains.iter().map(|domain| told(domain, &connected)).collect();
+    let (serving, connected) = (means.store.serving().await?, means.live.components().await);
+    let items = serving.domains.iter().map(|domain| told(domain, &serving, &connected)).collect();
     Ok(Json(Page { items, next: None }))
 }
 
@@ -25,9 +32,10 @@ pub(crate) async fn show(
     State(means): State<Means>,
     Named(name): Named<lexicon::Domain>,
     Parameters(Nothing {}): Parameters<Nothing>,
-) -> Result<Json<Domain>, Refused> {
-    let domain = find(&means, &name).await?;
-    Ok(Json(told(&domain, &means.live.components().await)))
+) -> Result<(HeaderMap, Json<Domain>), Refused> {
+    let serving = means.store.serving().await?;
+    let domain = find(&serving, &name)?;
+    Ok((etag(domain.revision), Json(told(domain, &serving, &means.live.components().await))))
 }
 
 pub(crate) async fn add(
@@ -35,29 +43,22 @@ pub(crate) async fn add(
     Administrator(actor): Administrator,
     Parameters(Nothing {}): Parameters<Nothing>,
     body: Body,
-) -> Result<(StatusCode, Json<Domain>), Refused> {
+) -> Result<(StatusCode, HeaderMap, Json<Domain>), Refused> {
     let (new, mut errors) = body.read::<NewDomain>();
-    let backends = new.backends.map_or_else(|| vec![Backend::Registrar], |texts| backends(&texts, &mut errors));
-    let secret = secret(new.secret, &backends, &mut errors);
-    if backends.contains(&Backend::Component) && secret.is_none() && !errors.iter().any(|e| e.field == "secret") {
-        refuse(&mut errors, "secret", "required", "a component needs a secret".to_owned());
-    }
+    let serving = means.store.serving().await?;
+    let backends = new.backends.unwrap_or_else(|| vec![Backend::Registrar.to_string()]);
+    let entered = Entered { backends, secret: new.secret, server: new.xmpp_server.map(InnerServerChanges::from) };
     let snapshot = means.store.snapshot().await?;
-    let name = match snapshot.directory().check_internal("name", &new.name) {
+    let name = snapshot.directory().check_internal("name", &new.name);
+    let checked = entered.check(None, &serving, &mut errors);
+    let name = match name {
         Ok(name) if errors.is_empty() => name,
         Ok(_) => return Err(Refused::fields(errors)),
-        Err(error) => {
-            if !errors.iter().any(|known| known.field == error.field) {
-                errors.push(error.into());
-            }
-            return Err(Refused::fields(errors));
-        }
+        Err(error) => return Err(Refused::fields(together(errors, vec![error]))),
     };
-    let domain = match secret {
-        Some(secret) => means.store.add_component_domain(&actor, &name, &secret).await?,
-        None => means.store.add_domain(&actor, &name, &backends).await?,
-    };
-    Ok((StatusCode::CREATED, Json(told(&domain, &[]))))
+    let domain = means.store.add_domain_with(&actor, &name, &checked.service()).await?;
+    let told = told(&domain, &means.store.serving().await?, &[]);
+    Ok((StatusCode::CREATED, etag(domain.revision), Json(told)))
 }
 
 pub(crate) async fn set(
@@ -65,17 +66,46 @@ pub(crate) async fn set(
     Administrator(actor): Administrator,
     Named(name): Named<lexicon::Domain>,
     Parameters(Nothing {}): Parameters<Nothing>,
+    Expected(expected): Expected,
     body: Body,
-) -> Result<Json<Domain>, Refused> {
-    let (changes, mut errors) = body.read::<DomainChanges>();
-    let before = find(&means, &name).await?;
-    let backends = changes.backends.map_or(before.backends, |texts| backends(&texts, &mut errors));
-    let secret = secret(changes.secret, &backends, &mut errors);
-    if !errors.is_empty() {
-        return Err(Refused::fields(errors));
+) -> Result<(HeaderMap, Json<Domain>), Refused> {
+    let (changes, errors) = body.read::<DomainChanges>();
+    let mut attempt = 1;
+    loop {
+        let serving = means.store.serving().await?;
+        let before = find(&serving, &name)?;
+        if expected.is_some_and(|expected| expected != before.revision) {
+            let what = format!("the internal domain {name}");
+            return Err(StoreError::Conflict { what, revision: before.revision }.into());
+        }
+        let checked = check_changes(changes.clone(), before, &serving, errors.clone())?;
+        match means.store.set_domain_with(&actor, &name, &checked.service(), Some(before.revision)).await {
+            Ok(domain) => {
+                let told = told(&domain, &means.store.serving().await?, &means.live.components().await);
+                return Ok((etag(domain.revision), Json(told)));
+            }
+            Err(StoreError::Conflict { .. }) if expected.is_none() && attempt < ATTEMPTS_MAX => attempt += 1,
+            Err(error) => return Err(error.into()),
+        }
     }
-    let domain = means.store.set_domain(&actor, &name, &backends, secret.as_ref()).await?;
-    Ok(Json(told(&domain, &means.live.components().await)))
+}
+
+/// The changes together with what stays, or every error.
+fn check_changes(
+    changes: DomainChanges,
+    before: &store::InternalDomain,
+    serving: &Serving,
+    mut errors: Vec<FieldError>,
+) -> Result<Checked, Refused> {
+    if changes.xmpp_server == Some(None) {
+        let message = "the server goes when xmpp is taken from the backends".to_owned();
+        refuse(&mut errors, "xmpp_server", "not_allowed", message);
+    }
+    let backends = changes.backends.unwrap_or_else(|| before.backends.iter().map(ToString::to_string).collect());
+    let server = changes.xmpp_server.flatten().map(InnerServerChanges::from);
+    let entered = Entered { backends, secret: changes.secret, server };
+    let checked = entered.check(Some(&before.name), serving, &mut errors);
+    if errors.is_empty() { Ok(checked) } else { Err(Refused::fields(errors)) }
 }
 
 pub(crate) async fn remove(
@@ -88,50 +118,106 @@ pub(crate) async fn remove(
     Ok(StatusCode::NO_CONTENT)
 }
 
-async fn find(means: &Means, name: &lexicon::Domain) -> Result<store::InternalDomain, Refused> {
-    let domain = means.store.domains().await?.into_iter().find(|domain| domain.name == *name);
+fn find<'a>(serving: &'a Serving, name: &lexicon::Domain) -> Result<&'a store::InternalDomain, Refused> {
+    let domain = serving.domains.iter().find(|domain| domain.name == *name);
     domain.ok_or_else(|| Refused::not_found(&format!("internal domain {name}")))
 }
 
-fn told(domain: &store::InternalDomain, components: &[super::dto::Component]) -> Domain {
+fn told(domain: &store::InternalDomain, serving: &Serving, components: &[Component]) -> Domain {
     let is_connected = components.iter().any(|component| component.domain == domain.name.as_ascii());
     let connected = domain.backends.contains(&Backend::Component).then_some(is_connected);
-    Domain { connected, ..Domain::from(domain) }
+    let server = server_of(serving, &domain.name);
+    let warnings = server.map(InnerServer::warnings).unwrap_or_default().into_iter().map(FieldWarning::from);
+    let warnings = warnings.map(|warning| FieldWarning { field: format!("xmpp_server.{}", warning.field), ..warning });
+    Domain {
+        connected,
+        xmpp_server: server.map(XmppServer::from),
+        warnings: warnings.collect(),
+        ..Domain::from(domain)
+    }
 }
 
-fn backends(texts: &[String], errors: &mut Vec<FieldError>) -> Vec<Backend> {
-    let mut refuse = |code: &str, message: String| refuse(errors, "backends", code, message);
-    let mut backends = Vec::new();
-    for text in texts {
-        match text.parse() {
-            Ok(backend) if backends.contains(&backend) => refuse("repeated", format!("{text} is listed twice")),
-            Ok(backend) => backends.push(backend),
-            Err(error) => refuse("not_a_choice", format!("{text} was entered; {error}")),
+fn server_of<'a>(serving: &'a Serving, name: &lexicon::Domain) -> Option<&'a InnerServer> {
+    serving.inner_servers.iter().find(|(domain, _)| domain == name).map(|(_, server)| server)
+}
+
+/// What is to serve a domain, as entered.
+struct Entered {
+    backends: Vec<String>,
+    secret: Option<String>,
+    server: Option<InnerServerChanges>,
+}
+
+/// The same, checked as far as it could be.
+#[derive(Default)]
+struct Checked {
+    backends: Vec<Backend>,
+    secret: Option<Passphrase>,
+    server: Option<InnerServer>,
+}
+
+impl Checked {
+    fn service(&self) -> Service<'_> {
+        Service { backends: &self.backends, secret: self.secret.as_ref(), server: self.server.as_ref() }
+    }
+}
+
+impl Entered {
+    /// Adds every error to `errors`, each field's once. `name` is that of a domain that is there already.
+    fn check(self, name: Option<&lexicon::Domain>, serving: &Serving, errors: &mut Vec<FieldError>) -> Checked {
+        let known_secret = name.is_some_and(|name| {
+            serving.components.iter().any(|component| component.domain == *name && component.secret.is_some())
+        });
+        let known_server = name.and_then(|name| server_of(serving, name));
+        let trunks: Vec<TrunkName> = serving.trunks.iter().map(|trunk| trunk.name.clone()).collect();
+        let around = Around {
+            trunks: &trunks,
+            has_secret: known_secret || self.secret.is_some(),
+            has_server: known_server.is_some() || self.server.is_some(),
+        };
+        let is_among = |backend: Backend| self.backends.iter().any(|text| *text == backend.to_string());
+        let (has_component, has_xmpp) = (is_among(Backend::Component), is_among(Backend::Xmpp));
+        let backends = backend::check(&self.backends, &around).unwrap_or_else(|found| {
+            *errors = together(std::mem::take(errors), found);
+            Vec::new()
+        });
+        let secret = self.secret.and_then(|text| secret(&text, has_component, errors));
+        let server = self.server.and_then(|changes| server(&changes, known_server, has_xmpp, errors));
+        Checked { backends, secret, server }
+    }
+}
+
+/// The server that was entered, joined with what is known; it is for the backend xmpp alone.
+fn server(
+    changes: &InnerServerChanges,
+    known: Option<&InnerServer>,
+    has_xmpp: bool,
+    errors: &mut Vec<FieldError>,
+) -> Option<InnerServer> {
+    if !has_xmpp {
+        let message = "only the backend xmpp has a server: add xmpp to the backends".to_owned();
+        refuse(errors, "xmpp_server", "not_allowed", message);
+    }
+    let within = |error: FieldError| FieldError { field: format!("xmpp_server.{}", error.field), ..error };
+    match changes.check(known) {
+        Ok(server) => {
+            errors.extend(unreadable_roots(&server.trust_roots).map(within));
+            Some(server)
         }
-    }
-    if texts.is_empty() {
-        refuse("required", "at least one backend is needed".to_owned());
-    }
-    if backends.len() > 1 {
-        refuse("too_many", "this version serves a domain by one backend".to_owned());
-    }
-    backends
-}
-
-/// The secret that was entered; it is for components alone.
-fn secret(text: Option<String>, backends: &[Backend], errors: &mut Vec<FieldError>) -> Option<Passphrase> {
-    let text = text?;
-    if !backends.contains(&Backend::Component) {
-        refuse(errors, "secret", "not_allowed", "only a component has a secret".to_owned());
-        return None;
-    }
-    match text.parse() {
-        Ok(secret) => Some(secret),
-        Err(error) => {
-            refuse(errors, "secret", "not_allowed", format!("{error}"));
+        Err(found) => {
+            errors.extend(found.into_iter().map(FieldError::from).map(within));
             None
         }
     }
+}
+
+/// The secret that was entered; it is for components alone.
+fn secret(text: &str, has_component: bool, errors: &mut Vec<FieldError>) -> Option<Passphrase> {
+    if !has_component {
+        refuse(errors, "secret", "not_allowed", "only a component has a secret".to_owned());
+        return None;
+    }
+    text.parse().map_err(|error| refuse(errors, "secret", "not_allowed", format!("{error}"))).ok()
 }
 
 fn refuse(errors: &mut Vec<FieldError>, field: &str, code: &str, message: String) {

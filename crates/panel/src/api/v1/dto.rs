@@ -4,6 +4,7 @@
 mod audit;
 mod certificate;
 mod contact;
+mod dns;
 mod domain;
 mod partner;
 mod probe;
@@ -11,6 +12,7 @@ mod problem;
 mod report;
 mod setting;
 mod status;
+mod trunk;
 mod user;
 
 use serde::{Deserialize, Deserializer, Serialize};
@@ -18,14 +20,18 @@ use serde::{Deserialize, Deserializer, Serialize};
 pub use audit::{Audit, AuditVerified};
 pub use certificate::{Certificate, Certificates, PeerCertificate};
 pub use contact::{Contact, ContactPair, Invitation};
-pub use domain::{Domain, DomainChanges, NewDomain};
+pub use dns::{DnsRecord, DnsZone};
+pub use domain::{Domain, DomainChanges, NewDomain, XmppServer, XmppServerChanges};
 pub use partner::{LastAttempt, NewPartner, Partner, PartnerChanged, PartnerChanges};
 pub use probe::{NewProbe, Probe, WorkingRow};
 pub use problem::{FieldError, FieldWarning, Problem};
 pub use report::{Report, Step};
 pub use setting::{Setting, Settings, SettingsChanged};
 pub use status::{Component, Listener, Status, Stream};
-pub use user::{DigestChoice, NewPassword, NewUser, User, UserChanges};
+pub use trunk::{
+    NewTrunk, Trunk, TrunkChanged, TrunkChanges, TrunkConnection, TrunkState, TrunkTarget, TrunkTest, TrunkTestStep,
+};
+pub use user::{DigestChoice, NewPassword, NewUser, NewUserBackend, User, UserBackend, UserChanges};
 
 /// Part of a list.
 #[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]

@@ -6,19 +6,17 @@ use axum::{
     http::{HeaderMap, StatusCode},
 };
 use lexicon::Domain;
-use policy::{FieldError as PolicyError, TrustRoots, partner::Checked};
+use policy::{FieldError as PolicyError, partner::Checked};
 use store::{StoreError, StoredPartner};
 
 use super::{
-    body::{Body, Expected, Named, Nothing, Parameters, Try, etag},
+    body::{ATTEMPTS_MAX, Body, Expected, Named, Nothing, Parameters, Try, etag, together, unreadable_roots},
     dto::{FieldError, NewPartner, Page, Partner, PartnerChanged, PartnerChanges},
     problem::Refused,
     state::States,
 };
 use crate::{Means, access::Administrator};
 
-/// How often an unconditional change is repeated on what somebody else has just changed.
-const ATTEMPTS_MAX: u32 = 5;
 /// Partners in a page if the caller does not say, and at most.
 const LIMIT_MAX: usize = 1000;
 
@@ -132,28 +130,12 @@ fn check_revision(stored: &StoredPartner, expected: Option<u64>) -> Result<(), R
 
 /// What was checked, or the faults of reading and of policy together; a field that could not be read is told once.
 fn complete(mut errors: Vec<FieldError>, checked: Result<Checked, Vec<PolicyError>>) -> Result<Checked, Refused> {
-    let unread: Vec<_> = errors.iter().map(|error| error.field.clone()).collect();
-    match checked {
-        Ok(checked) => {
-            errors.extend(unreadable_roots(&checked));
-            if errors.is_empty() {
-                return Ok(checked);
-            }
-        }
-        Err(found) => {
-            let found = found.into_iter().filter(|error| !unread.iter().any(|field| field == error.field));
-            errors.extend(found.map(FieldError::from));
-        }
-    }
-    Err(Refused::fields(errors))
-}
-
-/// Policy knows PEM only as text; whether certificates stand in it is asked of those who will trust them.
-pub(crate) fn unreadable_roots(checked: &Checked) -> Option<FieldError> {
-    let TrustRoots::Pem(pem) = &checked.partner.trust_roots else { return None };
-    let error = net::tls::Roots::from_pem(pem).err()?;
-    let field = "trust_roots".to_owned();
-    Some(FieldError { field, code: "pem_invalid".to_owned(), message: error.to_string() })
+    let checked = match checked {
+        Ok(checked) => checked,
+        Err(found) => return Err(Refused::fields(together(errors, found))),
+    };
+    errors.extend(unreadable_roots(&checked.partner.trust_roots));
+    if errors.is_empty() { Ok(checked) } else { Err(Refused::fields(errors)) }
 }
 
 /// How many contacts a change of the partner type affects; none if it does not change.

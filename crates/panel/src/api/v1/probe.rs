@@ -10,7 +10,7 @@ use policy::{EdgeSnapshot, diagnosis};
 use serde_json::json;
 
 use super::{
-    body::{Body, Nothing, Parameters},
+    body::{Body, Nothing, Parameters, unreadable_roots},
     dto::{FieldError, NewProbe, Probe, Report, Step, WorkingRow},
     problem::Refused,
 };
@@ -97,7 +97,7 @@ fn settings(new: NewProbe, pair: &DomainPair, snapshot: &EdgeSnapshot) -> Result
         }
     };
     let checked = checked.map_err(|errors| Refused::fields(errors.into_iter().map(FieldError::from).collect()))?;
-    match super::partner::unreadable_roots(&checked) {
+    match unreadable_roots(&checked.partner.trust_roots) {
         Some(error) => Err(Refused::fields(vec![error])),
         None => Ok(checked.partner),
     }

@@ -94,11 +94,16 @@ impl From<StoreError> for Refused {
             }
             StoreError::NotFound { .. } => Self::new(StatusCode::NOT_FOUND, "not_found", "Not found", text),
             StoreError::Exists { .. } => Self::new(StatusCode::CONFLICT, "exists", "Exists already", text),
-            StoreError::DomainInUse { .. } => Self::new(StatusCode::CONFLICT, "in_use", "Still in use", text),
+            StoreError::DomainInUse { .. } | StoreError::TrunkInUse { .. } => {
+                Self::new(StatusCode::CONFLICT, "in_use", "Still in use", text)
+            }
             StoreError::DomainTaken { holder, .. } => {
                 let code = if *holder == DomainHolder::Internal { "domain_is_internal" } else { "domain_in_use" };
                 Self::field("additional_domains", code, text)
             }
+            StoreError::NoBackend { .. } => Self::field("backend", "no_such_backend", text),
+            StoreError::NoInnerServer { .. } => Self::field("xmpp_server", "required", text),
+            StoreError::NoTrunk { .. } => Self::field("backends", "no_such_trunk", text),
             StoreError::NoSecret { .. } => Self::field("secret", "required", text),
             StoreError::NotRegistrar { .. } => Self::field("address", "not_registrar", text),
             StoreError::NotAPartner { .. } => Self::field("partner", "not_a_partner", text),

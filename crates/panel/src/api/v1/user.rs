@@ -2,11 +2,11 @@
 
 use axum::{Json, extract::State, http::StatusCode};
 use lexicon::BareJid;
-use store::{Backend, StoreError};
+use store::{Backend, Serving, StoreError};
 
 use super::{
     body::{Body, Named, Nothing, Parameters, address},
-    dto::{FieldError, NewPassword, NewUser, Page, User, UserChanges},
+    dto::{FieldError, NewPassword, NewUser, NewUserBackend, Page, User, UserBackend, UserChanges},
     problem::Refused,
 };
 use crate::{Means, access::Administrator};
@@ -30,16 +30,17 @@ pub(crate) async fn list(
     State(means): State<Means>,
     Parameters(listing): Parameters<Listing>,
 ) -> Result<Json<Page<User>>, Refused> {
-    let users = means.store.users().await?;
+    let (users, serving) = (means.store.users().await?, means.store.serving().await?);
     let after = listing.after.unwrap_or_default();
-    let mut rest = users.iter().map(User::from).filter(|user| user.address > after);
+    let mut rest = users.iter().map(|user| told(user, &serving)).filter(|user| user.address > after);
     let items: Vec<_> = rest.by_ref().take(listing.limit.unwrap_or(LIMIT_MAX).clamp(1, LIMIT_MAX)).collect();
     let next = rest.next().and_then(|_| items.last().map(|last| last.address.clone()));
     Ok(Json(Page { items, next }))
 }
 
 pub(crate) async fn show(State(means): State<Means>, Named(address): Named<BareJid>) -> Result<Json<User>, Refused> {
-    Ok(Json(User::from(&find(&means, &address).await?)))
+    let user = find(&means, &address).await?;
+    Ok(Json(told(&user, &means.store.serving().await?)))
 }
 
 pub(crate) async fn add(
@@ -110,6 +111,56 @@ pub(crate) async fn remove(
     Ok(StatusCode::NO_CONTENT)
 }
 
+fn told(user: &store::User, serving: &Serving) -> User {
+    User { backend: serving.backend_of(&user.address).map(ToString::to_string), ..User::from(user) }
+}
+
+/// What serves an address, which need not have an account.
+pub(crate) async fn show_backend(
+    State(means): State<Means>,
+    Named(address): Named<BareJid>,
+    Parameters(Nothing {}): Parameters<Nothing>,
+) -> Result<Json<UserBackend>, Refused> {
+    backend_of(&means, &address).await.map(Json)
+}
+
+pub(crate) async fn set_backend(
+    State(means): State<Means>,
+    Administrator(actor): Administrator,
+    Named(address): Named<BareJid>,
+    Parameters(Nothing {}): Parameters<Nothing>,
+    body: Body,
+) -> Result<Json<UserBackend>, Refused> {
+    let new: NewUserBackend = body.parse()?;
+    let backend = match new.backend {
+        Some(Some(text)) => Some(
+            text.parse::<Backend>()
+                .map_err(|error| Refused::field("backend", "not_a_choice", format!("{text} was entered; {error}")))?,
+        ),
+        Some(None) => None,
+        None => return Err(Refused::field("backend", "required", "one of the domain's backends, or null")),
+    };
+    backend_of(&means, &address).await?;
+    means.store.assign_backend(&actor, &address, backend.as_ref()).await?;
+    backend_of(&means, &address).await.map(Json)
+}
+
+async fn backend_of(means: &Means, address: &BareJid) -> Result<UserBackend, Refused> {
+    if address.local().is_none() {
+        return Err(StoreError::NotAUser { address: address.to_string() }.into());
+    }
+    let serving = means.store.serving().await?;
+    let Some(domain) = serving.domains.iter().find(|domain| domain.name == *address.domain()) else {
+        return Err(Refused::not_found(&format!("internal domain {}", address.domain())));
+    };
+    Ok(UserBackend {
+        address: address.to_string(),
+        backend: serving.backend_of(address).map(ToString::to_string).unwrap_or_default(),
+        assigned: serving.assigned.iter().any(|(assigned, _)| assigned == address),
+        backends: domain.backends.iter().map(ToString::to_string).collect(),
+    })
+}
+
 async fn find(means: &Means, address: &BareJid) -> Result<store::User, Refused> {
     let user = means.store.user(address).await?;
     user.ok_or_else(|| Refused::not_found(&format!("user {address}")))
@@ -119,7 +170,7 @@ async fn check_domain(means: &Means, user: &BareJid, errors: &mut Vec<FieldError
     let domain = user.domain();
     match means.store.domains().await?.iter().find(|internal| internal.name == *domain) {
         None => refuse(errors, "address", "not_internal", format!("{domain} is not one of our internal domains")),
-        Some(internal) if internal.backends.contains(&Backend::Component) => {
+        Some(internal) if !internal.backends.contains(&Backend::Registrar) => {
             let error = StoreError::NotRegistrar { domain: domain.clone() };
             refuse(errors, "address", "not_registrar", error.to_string());
         }

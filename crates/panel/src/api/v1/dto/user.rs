@@ -4,6 +4,8 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use super::present;
+
 /// With which algorithms a user is challenged (RFC 8760).
 #[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
 #[serde(rename_all = "snake_case")]
@@ -28,6 +30,9 @@ pub struct User {
     pub enabled: bool,
     /// Algorithms that the user is challenged with.
     pub algorithms: Vec<String>,
+    /// What serves the address; absent in the answer to a change.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub backend: Option<String>,
     /// Revision of the last change.
     pub revision: u64,
     /// When it was made.
@@ -73,6 +78,29 @@ pub struct NewPassword {
     pub digest: DigestChoice,
 }
 
+/// What serves an internal address, which need not have an account.
+#[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(default)]
+pub struct UserBackend {
+    /// The address.
+    pub address: String,
+    /// What serves it.
+    pub backend: String,
+    /// Whether it was assigned; else it is the first of its domain.
+    pub assigned: bool,
+    /// The backends of its domain.
+    pub backends: Vec<String>,
+}
+
+/// What is to serve an internal address.
+#[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct NewUserBackend {
+    /// One of its domain's backends; `null`: the first of them.
+    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "present")]
+    pub backend: Option<Option<String>>,
+}
+
 /// Without the password.
 impl fmt::Debug for NewUser {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -95,6 +123,7 @@ impl From<&store::User> for User {
             display_name: user.display_name.clone(),
             enabled: user.enabled,
             algorithms: user.credentials.iter().map(|credential| credential.algorithm.clone()).collect(),
+            backend: None,
             revision: user.revision,
             created_at: user.created_at.to_string(),
             updated_at: user.updated_at.to_string(),

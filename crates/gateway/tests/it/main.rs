@@ -9,6 +9,7 @@ mod contact_rules;
 mod from_partners;
 mod from_users;
 mod hostile;
+mod inner;
 mod partner;
 mod pbx;
 mod phone;

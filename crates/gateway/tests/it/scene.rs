@@ -24,6 +24,8 @@ pub(crate) const SECRET: &str = "the secret of the bots";
 pub(crate) struct Scene {
     pub(crate) gateway: Running,
     pub(crate) edge: Edge,
+    /// The end of the link that leads to inner servers.
+    pub(crate) inner: Edge,
     pub(crate) store: Store,
     snapshots: watch::Sender<Option<Arc<EdgeSnapshot>>>,
     _directory: tempfile::TempDir,
@@ -68,7 +70,7 @@ impl Scene {
         }
         let (publish, snapshots) = link::snapshots();
         publish.send_replace(Some(Arc::new(store.snapshot().await.unwrap())));
-        let (inside, outside) = link::local(64);
+        let ((partners, outside), (inner_servers, inner)) = (link::local(64), link::local(64));
         let loopback = vec!["127.0.0.1:0".parse().unwrap()];
         let mut config = GatewayConfig {
             sip_udp: loopback.clone(),
@@ -77,8 +79,10 @@ impl Scene {
             ..GatewayConfig::default()
         };
         change(&mut config, directory.path());
-        let gateway = gateway::start(config, store.clone(), inside, snapshots).await.unwrap();
-        Self { gateway, edge: Edge::new(outside), store, snapshots: publish, _directory: directory }
+        let links = gateway::Links { partners, inner_servers: Some(inner_servers) };
+        let gateway = gateway::start(config, store.clone(), links, snapshots).await.unwrap();
+        let (edge, inner) = (Edge::new(outside), Edge::new(inner));
+        Self { gateway, edge, inner, store, snapshots: publish, _directory: directory }
     }
 
     /// Makes what was changed in the store the policy, as the courier does.

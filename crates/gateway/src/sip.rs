@@ -4,6 +4,7 @@
 //! which owns the table of flows and writes without waiting. When the shard is slow the sockets are read slower.
 
 pub(crate) mod flows;
+pub(crate) mod outbox;
 pub(crate) mod penalty;
 pub(crate) mod seats;
 pub(crate) mod stream;
@@ -19,9 +20,8 @@ use ::sip::{
 use bytes::Bytes;
 use lexicon::{Domain, Timestamp};
 use net::tls::PeerChain;
-use tokio::sync::mpsc;
 
-use self::stream::Ending;
+use self::{outbox::Outbox, stream::Ending};
 use crate::trunk::{DialFailure, Found, Place};
 
 /// What the tasks of this module, and those that dial, tell the shard.
@@ -54,7 +54,7 @@ pub(crate) struct Connection {
     /// Our host and port for the Via of requests.
     pub(crate) sent_by: Arc<str>,
     /// To its writing task; dropping it ends the connection.
-    pub(crate) outbox: mpsc::Sender<Bytes>,
+    pub(crate) outbox: Outbox,
     /// Of its other end; none without TLS.
     pub(crate) identity: Option<Identity>,
     /// Whether we opened it.

@@ -7,7 +7,6 @@ use ::sip::{
     digest::{Algorithm, Client, ha1},
     message::{Limits, datagram},
 };
-use bytes::Bytes;
 use lexicon::{BareJid, Domain, DomainPair};
 use link::{LinkEnd, Settled};
 use policy::{Partner, PartnerType};
@@ -18,7 +17,13 @@ use xmpp::{
 };
 
 use super::*;
-use crate::{book, sip::Connection};
+use crate::{
+    book,
+    sip::{
+        Connection,
+        outbox::{ENDPOINT_BYTES_MAX, Queue, outbox},
+    },
+};
 
 const JULIET: &str = "sip:juliet@fabrikam.example";
 const ROMEO: &str = "sip:romeo@contoso.example";
@@ -27,7 +32,7 @@ const FLOW: FlowId = FlowId(1 << 63);
 /// A shard with one TCP connection, that of romeo@contoso.example.
 struct Bench {
     shard: Shard,
-    written: mpsc::Receiver<Bytes>,
+    written: Queue,
     stored: mpsc::Receiver<Stored>,
     edge: LinkEnd,
     port: Port,
@@ -75,7 +80,7 @@ impl Bench {
         publish.send_replace(Some(Arc::new(store.snapshot().await.unwrap())));
         let (inside, edge) = link::local(16);
         let (stored_sender, stored) = mpsc::channel(16);
-        let (outbox, written) = mpsc::channel(64);
+        let (outbox, written) = outbox(ENDPOINT_BYTES_MAX);
         let port = edge.link.port(64);
         let mut shard = Shard::new(Parts {
             flows: Flows::new(Vec::new(), Vec::new()),
@@ -234,7 +239,7 @@ async fn a_message_undecided_for_20_s_is_answered_480() {
     assert_eq!(bench.sent_body().await, "x");
     bench.pass(Duration::from_secs(19));
     assert_eq!(bench.status(), 100, "RFC 4320 \u{a7}4.1, and nothing else");
-    assert!(bench.written.is_empty());
+    assert_eq!(bench.written.try_recv(), None);
     bench.pass(Duration::from_secs(1));
     assert_eq!(bench.status(), 480);
     assert!(bench.shard.outward.deadline().is_none());
@@ -310,7 +315,7 @@ async fn a_full_queue_of_a_contact_is_a_resource_constraint() {
     bench.partner_says("x", Duration::from_secs(60)).await;
     assert_eq!(bench.outcome(), Some(Err(Condition::ResourceConstraint)));
     assert!(matches!(bench.message(), Message::Request(_)));
-    assert!(bench.written.is_empty());
+    assert_eq!(bench.written.try_recv(), None);
 }
 
 #[tokio::test]
@@ -330,7 +335,7 @@ async fn nothing_is_delivered_after_the_deadline_of_its_envelope() {
     bench.register();
     bench.partner_says("late", Duration::ZERO).await;
     assert_eq!(bench.outcome(), Some(Err(Condition::RemoteServerTimeout)));
-    assert!(bench.written.is_empty());
+    assert_eq!(bench.written.try_recv(), None);
 
     bench.partner_says("in time", Duration::from_secs(5)).await;
     assert!(matches!(bench.message(), Message::Request(_)));

@@ -170,6 +170,13 @@ impl Flows {
         Some(Flow { id, transport: Transport::Udp, sent_by })
     }
 
+    /// The connection is that of a trunk: more may wait on it.
+    pub(crate) fn is_of_trunk(&mut self, id: FlowId) {
+        if let Some(connection) = self.connections.get_mut(&id) {
+            connection.outbox.is_of_trunk();
+        }
+    }
+
     /// The other end of a flow.
     pub(crate) fn remote(&self, id: FlowId) -> Option<SocketAddr> {
         let of_connection = self.connections.get(&id).map(|connection| connection.peer);
@@ -184,7 +191,7 @@ impl Flows {
     /// Writes without waiting.
     pub(crate) fn write(&mut self, id: FlowId, bytes: Bytes, now: Instant) -> Written {
         if let Some(connection) = self.connections.get(&id) {
-            return match connection.outbox.try_send(bytes) {
+            return match connection.outbox.put(bytes) {
                 Ok(()) => Written::Yes,
                 Err(_) => Written::Broken,
             };

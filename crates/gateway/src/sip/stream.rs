@@ -24,10 +24,12 @@ use tokio::{
     time::{Instant, timeout, timeout_at},
 };
 
-use super::{Arrival, seats::Seat};
+use super::{
+    Arrival,
+    outbox::{Pings, Queue},
+    seats::Seat,
+};
 
-/// Messages that wait to be written to one connection.
-pub(crate) const OUTBOX_MAX: usize = 256;
 /// How long an accepted connection may take for its first message.
 const FIRST_MAX: Duration = Duration::from_secs(30);
 /// How long a message may take from its first byte to its last.
@@ -79,9 +81,9 @@ pub(crate) enum Hold {
 pub(crate) struct Wiring {
     pub(crate) flow: FlowId,
     pub(crate) arrivals: mpsc::Sender<Arrival>,
-    pub(crate) queue: mpsc::Receiver<Bytes>,
-    /// For our own keep-alives; it does not keep the queue open.
-    pub(crate) pings: mpsc::WeakSender<Bytes>,
+    pub(crate) queue: Queue,
+    /// For our own keep-alives.
+    pub(crate) pings: Pings,
     /// [`MESSAGE_MAX`].
     pub(crate) message_max: Duration,
     pub(crate) stop: watch::Receiver<bool>,
@@ -186,7 +188,7 @@ struct Reading<'a> {
     arrivals: &'a mpsc::Sender<Arrival>,
     seat: Option<&'a Seat>,
     keep_alive: Option<KeepAlive>,
-    pings: mpsc::WeakSender<Bytes>,
+    pings: Pings,
     message_max: Duration,
 }
 
@@ -227,10 +229,7 @@ impl Reading<'_> {
                 Err(_) if pinged.is_some() => return End::because(Ending::Silent),
                 Err(_) => {
                     pinged = Some(Instant::now());
-                    if let Some(outbox) = self.pings.upgrade() {
-                        // A full queue is written to already.
-                        let _ = outbox.try_send(PING);
-                    }
+                    self.pings.put(PING);
                 }
             }
         }
@@ -244,8 +243,8 @@ impl Reading<'_> {
 }
 
 /// Writes what the shard sends until it drops its end; why it stopped before.
-async fn write(mut writer: impl AsyncWrite + Unpin, mut queue: mpsc::Receiver<Bytes>) -> Option<Ending> {
-    while let Some(bytes) = queue.recv().await {
+async fn write(mut writer: impl AsyncWrite + Unpin, mut queue: Queue) -> Option<Ending> {
+    while let Some(bytes) = queue.take().await {
         let written = async {
             writer.write_all(&bytes).await?;
             writer.flush().await
@@ -265,14 +264,15 @@ mod tests {
     use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex};
 
     use super::*;
+    use crate::sip::outbox::{Outbox, outbox};
 
     /// The far end of a connection that we opened, and what the shard hears.
     fn opened(keep_alive: KeepAlive, message_max: Duration) -> (DuplexStream, mpsc::Receiver<Arrival>, Shard) {
         let (near, far) = duplex(1024);
         let (arrivals, heard) = mpsc::channel(8);
-        let (outbox, queue) = mpsc::channel(8);
+        let (outbox, queue) = outbox(1024);
         let (stop, stopped) = watch::channel(false);
-        let pings = outbox.downgrade();
+        let pings = outbox.pings();
         let wiring = Wiring { flow: FlowId(1), arrivals, queue, pings, message_max, stop: stopped };
         tokio::spawn(serve(tokio::io::split(near), wiring, Hold::Opened(keep_alive)));
         (far, heard, Shard { _outbox: outbox, _stop: stop })
@@ -280,7 +280,7 @@ mod tests {
 
     /// Its ends.
     struct Shard {
-        _outbox: mpsc::Sender<Bytes>,
+        _outbox: Outbox,
         _stop: watch::Sender<bool>,
     }
 

@@ -19,8 +19,9 @@ use tokio::{
 
 use super::{
     Arrival, Connection, Identity,
+    outbox::{ENDPOINT_BYTES_MAX, outbox},
     seats::{Seat, Seats},
-    stream::{self, Hold, MESSAGE_MAX, OUTBOX_MAX, Wiring},
+    stream::{self, Hold, MESSAGE_MAX, Wiring},
 };
 use crate::counters::Counters;
 
@@ -108,8 +109,8 @@ async fn run(
     (seat, displaced): (Seat, oneshot::Receiver<()>),
 ) {
     let flow: FlowId = stream::next_flow();
-    let (outbox, queue) = mpsc::channel(OUTBOX_MAX);
-    let pings = outbox.downgrade();
+    let (outbox, queue) = outbox(ENDPOINT_BYTES_MAX);
+    let pings = outbox.pings();
     let sent_by = local.to_string().into();
     let since = clock::now().wall;
     let connection = Connection { peer, transport, sent_by, outbox, identity, outgoing: false, since };

@@ -33,7 +33,8 @@ use tokio::{
 
 use crate::sip::{
     Arrival, Connection, Identity,
-    stream::{self, Hold, KeepAlive, MESSAGE_MAX, OUTBOX_MAX, Wiring},
+    outbox::{TRUNK_BYTES_MAX, outbox},
+    stream::{self, Hold, KeepAlive, MESSAGE_MAX, Wiring},
     tcp::shown,
 };
 
@@ -141,8 +142,8 @@ impl Dialler {
 
     async fn serve(self, place: Place, opened: Opened, transport: TrunkTransport) {
         let flow = stream::next_flow();
-        let (outbox, queue) = mpsc::channel(OUTBOX_MAX);
-        let pings = outbox.downgrade();
+        let (outbox, queue) = outbox(TRUNK_BYTES_MAX);
+        let pings = outbox.pings();
         let transport = if transport == TrunkTransport::Tls { Transport::Tls } else { Transport::Tcp };
         let (local, identity) = match &opened {
             Opened::Plain(stream) => (stream.local_addr().ok(), None),

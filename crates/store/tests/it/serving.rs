@@ -43,7 +43,7 @@ async fn a_trunk_is_kept_as_it_was_entered() {
     let fixture = Fixture::new().await;
     let added = fixture.store.add_trunk(&actor(), &trunk("lync")).await.unwrap();
     let fixture = fixture.reopened().await;
-    assert_eq!(fixture.store.trunks().await.unwrap(), [added.clone()]);
+    assert_eq!(fixture.store.trunks().await.unwrap(), std::slice::from_ref(&added));
     let again = fixture.store.add_trunk(&actor(), &trunk("lync")).await;
     assert!(matches!(again, Err(StoreError::Exists { .. })), "{again:?}");
 

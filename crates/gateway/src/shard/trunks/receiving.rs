@@ -84,6 +84,7 @@ impl Shard {
             return false;
         }
         self.memory.saw(from);
+        self.flows.is_of_trunk(incoming.flow.id);
         self.take_alias(incoming, name);
         true
     }

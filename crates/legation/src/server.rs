@@ -137,7 +137,6 @@ async fn start_roles(config: Config, store: &Store) -> Result<Running, StartErro
         components: config.component.clone(),
         sip_host: config.sip.host.as_ref().map(|host| host.as_ascii().to_owned()),
         contacts: config.xmpp.contacts.clone(),
-        ..gateway::GatewayConfig::default()
     };
     let links = gateway::Links { partners, inner_servers: Some(inner_servers) };
     let gateway = gateway::start(inside, store.clone(), links, snapshots.clone()).await?;

@@ -146,9 +146,8 @@ async fn read_until(stream: &mut TcpStream, ends: &[&str]) -> Result<String, Str
 
 fn shown(domain: &Domain, chain: &PeerChain, contents: &Contents, findings: &mut Vec<Finding>) {
     let about = domain.to_string();
-    let facts = match chain.iter().next().map(net::tls::read_certificate) {
-        Some(Ok(facts)) => facts,
-        _ => return findings.push(Finding::fail(about, "no certificate is shown", "legation cert list")),
+    let Some(Ok(facts)) = chain.iter().next().map(net::tls::read_certificate) else {
+        return findings.push(Finding::fail(about, "no certificate is shown", "legation cert list"));
     };
     let now = net::clock::now().wall;
     let days = days_left(facts.not_after, now);

@@ -107,6 +107,7 @@ fn numbers_only_grow() {
     assert_eq!(next("314200 MESSAGE"), Ok(()));
     assert_eq!(next("314199 MESSAGE"), Err(OutOfOrder));
     assert_eq!(next("314201 MESSAGE"), Ok(()));
+    assert_eq!(next("314201 MESSAGE"), Ok(()), "only a lower number is out of order");
 }
 
 #[test]

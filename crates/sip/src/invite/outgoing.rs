@@ -166,12 +166,17 @@ impl Session {
         let is_update = ours.kind == Kind::Refresh(Refresh::Update);
         match &answer {
             Ok(response) if response.status.is_success() => {
+                // The ACK already goes where the 2xx says.
+                if let Some(dialog) = &mut self.dialog {
+                    dialog.refresh_target(&response.headers);
+                }
                 if !is_update {
                     self.send_ack(context, ours.number);
                     self.acked = Some((ticket, ours.number));
                 }
                 if self.stage == Stage::Open {
-                    self.take_refresh(context, response);
+                    self.interval.take_answer(context.now, response);
+                    self.note_allow(&response.headers);
                 }
             }
             _ if self.stage == Stage::Over => return,
@@ -201,14 +206,6 @@ impl Session {
             context.event(self.id, Event::Reinvited(answer));
         }
         self.end_if_gone(context, gone);
-    }
-
-    fn take_refresh(&mut self, context: &mut Context<'_>, response: &Response) {
-        if let Some(dialog) = &mut self.dialog {
-            dialog.refresh_target(&response.headers);
-        }
-        self.interval.take_answer(context.now, response);
-        self.note_allow(&response.headers);
     }
 
     /// §12.2.1.2: 481 ends the dialog; after 408 or silence it is ended by BYE.

@@ -104,6 +104,8 @@ fn a_refusal_is_acknowledged_by_the_layer() {
     assert_eq!(ack.headers.first(Name::CSeq), Some("1 ACK"));
     assert_eq!(statuses(&pair), [(7, Ok(486))]);
     assert_eq!(pair.times(Side::Server, "486"), [1]);
+    pair.bring(Side::Server, ack.to_bytes());
+    assert!(pair.invites.is_empty(), "no ACK to a refusal goes up");
     pair.run(seconds(40));
     assert_eq!((pair.client.sizes(), pair.server.sizes()), ((0, 0, 0), (0, 0, 0)));
     assert_eq!((pair.client.deadline(), pair.server.deadline()), (None, None));
@@ -166,6 +168,25 @@ fn acceptances_and_their_acks_pass_through() {
     assert_eq!((pair.client.sizes(), pair.server.sizes()), ((0, 0, 0), (0, 0, 0)));
     pair.answer(id, &invite, Status::OK);
     assert_eq!(pair.server.counters().answers_dropped, 1, "timer L");
+}
+
+/// Timer M is 64·T1 on every transport. §8.1.3.3: "If more than one Via header field value is present in a response, the
+/// UAC SHOULD discard the message."
+#[test]
+fn a_late_acceptance_is_handed_up_and_one_for_somebody_else_is_not() {
+    let (mut pair, _, invite) = ringing(tcp());
+    let mut stranger = Response::to(&invite, Status::OK, "b");
+    stranger.headers.push(Name::Via, "SIP/2.0/TCP 192.0.2.9;branch=z9hG4bKother").unwrap();
+    pair.bring(Side::Client, stranger.to_bytes());
+    assert_eq!((pair.answers.len(), pair.client.counters().responses_stray), (0, 1));
+    let good = Response::to(&invite, Status::OK, "b").to_bytes();
+    pair.bring(Side::Client, good.clone());
+    pair.run(seconds(31));
+    pair.bring(Side::Client, good.clone());
+    pair.run(seconds(2));
+    pair.bring(Side::Client, good);
+    assert_eq!(told(&pair).iter().filter(|what| *what == "Client again 200").count(), 1);
+    assert_eq!(pair.client.counters().responses_stray, 2);
 }
 
 #[test]

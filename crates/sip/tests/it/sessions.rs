@@ -177,6 +177,43 @@ fn the_called_side_hangs_up_after_the_ack() {
     talk.assert_empty();
 }
 
+/// The 2xx whose ACK was overtaken by BYE is not repeated.
+#[test]
+fn a_bye_before_the_ack_ends_the_repetitions() {
+    let mut talk = udp();
+    let mut count = 0;
+    // INVITE, 200, ACK (lost), BYE, 200.
+    talk.weather = Box::new(move || {
+        count += 1;
+        if count == 3 { Vec::new() } else { vec![Duration::from_millis(1)] }
+    });
+    talk.invite();
+    talk.run(Duration::from_millis(5));
+    talk.end(ROMEO);
+    talk.run(seconds(70));
+    assert_eq!(talk.events(HANA), ["offered", "ended: bye"]);
+    assert_eq!(talk.times(HANA, "200").len(), 2, "one for each request");
+    talk.assert_empty();
+}
+
+/// §12.2: a re-INVITE moves who sends it, its 2xx who answers it.
+#[test]
+fn a_party_that_moves_is_followed() {
+    let mut talk = open(udp());
+    talk.command(ROMEO, Command::Reinvite(text("again")));
+    let mut invite = talk.last(ROMEO, "INVITE");
+    invite.headers.set(Name::Contact, "<sip:192.0.2.11>").unwrap();
+    talk.bring(HANA, invite.to_bytes());
+    let mut answer = talk.answer(HANA, "200");
+    answer.headers.set(Name::Contact, "<sip:192.0.2.22>").unwrap();
+    talk.bring(ROMEO, answer.to_bytes());
+    assert_eq!(talk.last(ROMEO, "ACK").uri.to_string(), "sip:192.0.2.22");
+    for (who, target) in [(HANA, "sip:192.0.2.11"), (ROMEO, "sip:192.0.2.22")] {
+        talk.message(who, 1);
+        assert_eq!(talk.last(who, "MESSAGE").uri.to_string(), target);
+    }
+}
+
 #[test]
 fn a_refusal_ends_the_session_on_both_sides() {
     let mut talk = udp();

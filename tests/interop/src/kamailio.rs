@@ -46,6 +46,8 @@ pub struct Setup<'a> {
     pub gateway: SocketAddr,
     /// How it reaches our server.
     pub transport: Transport,
+    /// Where it listens with TLS; none: anywhere.
+    pub tls_port: Option<u16>,
 }
 
 /// A running Kamailio.
@@ -63,7 +65,8 @@ impl Kamailio {
     pub fn start(folder: &Path, name: &str, world: Loopback, setup: &Setup<'_>) -> Self {
         let folder = folder.join(name);
         fs::create_dir_all(&folder).expect("the world's folder can be written");
-        let [sip, tls] = [(); 2].map(|()| SocketAddr::new(world.ip(), world.port()));
+        let sip = SocketAddr::new(world.ip(), world.port());
+        let tls = SocketAddr::new(world.ip(), setup.tls_port.unwrap_or_else(|| world.port()));
         let tls_config = folder.join("tls.cfg");
         fs::write(&tls_config, tls_of(setup)).expect("the world's folder can be written");
         let config = folder.join("kamailio.cfg");

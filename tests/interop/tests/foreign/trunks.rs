@@ -20,7 +20,11 @@ const PEER: &str = "sip.corp.example";
 const FAILOVER_MAX: Duration = Duration::from_secs(4);
 
 fn world() -> (World, Prosody, Client) {
-    let world = World::start();
+    peopled(World::start())
+}
+
+/// With the partner and its user.
+fn peopled(world: World) -> (World, Prosody, Client) {
     world.server.add_partner(PARTNER, "federated", ROW_13, Some(world.authority.root()));
     let prosody = world.prosody(PARTNER, Demands::Encryption);
     let juliet = Client::login(&prosody, JULIET);
@@ -166,4 +170,33 @@ fn the_second_kamailio_takes_over_when_the_first_is_killed() {
     assert!(error.contains("refused the connection"), "{trunk:#}");
     assert!(!at_second.has_received(0, "To the first"));
     world.server.settled(2, 0);
+}
+
+/// RFC 3263 §4.2: SRV records of the transport, by priority.
+#[test]
+fn a_trunk_is_found_by_the_records_of_its_name() {
+    let mut ports = [0; 2];
+    let world = World::start_changed(|plan| {
+        ports = [plan.loopback.port(), plan.loopback.port()];
+        let [first, second] = ports;
+        let records = format!("_sips._tcp SRV 20 0 {second} xmpp\n_sips._tcp SRV 10 0 {first} xmpp\n");
+        plan.records.entry(CORP).and_modify(|known| known.push_str(&records));
+    });
+    let (world, _prosody, mut juliet) = peopled(world);
+    let identity = world.authority.issue(PEER);
+    let start =
+        |name: &str, port| world.kamailio_at(Some(port), (name, Transport::Tls), &identity, world.authority.root());
+    let (_second, first) = (start("second", ports[1]), start("first", ports[0]));
+    let roots = world.authority.root().to_str().expect("temporary paths are UTF-8");
+    let fields = ["--target", CORP, "--transport", "tls", "--peer-name", PEER, "--trust-roots", roots];
+    world.server.add_trunk("corp", CORP, &fields);
+    let trunk = world.server.wait_for_targets("corp", &["up", "up"]);
+    let address = |index: usize| trunk["target_states"][index]["address"].as_str().unwrap_or_default().to_owned();
+    assert!(
+        address(0).ends_with(&format!(":{}", ports[0])) && address(1).ends_with(&format!(":{}", ports[1])),
+        "{trunk:#}"
+    );
+    let carol = world.user_of(&first, CAROL, JULIET);
+    juliet.send(CAROL, "one", "Found");
+    carol.receive(0, JULIET, "Found");
 }

@@ -209,8 +209,19 @@ impl World {
         identity: &Identity,
         root: &Path,
     ) -> Kamailio {
+        self.kamailio_at(None, (name, transport), identity, root)
+    }
+
+    /// The same at this port for TLS.
+    pub(crate) fn kamailio_at(
+        &self,
+        tls_port: Option<u16>,
+        (name, transport): (&str, kamailio::Transport),
+        identity: &Identity,
+        root: &Path,
+    ) -> Kamailio {
         let gateway = if transport == kamailio::Transport::Tls { self.server.sip_tls } else { self.server.sip };
-        let setup = kamailio::Setup { domain: CORP, identity, root, gateway, transport };
+        let setup = kamailio::Setup { domain: CORP, identity, root, gateway, transport, tls_port };
         Kamailio::start(self.folder.path(), name, self.loopback, &setup)
     }
 

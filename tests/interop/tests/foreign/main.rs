@@ -11,6 +11,7 @@ mod discovery;
 mod domain;
 mod ejabberd;
 mod hostile;
+mod inner;
 mod killed_partner;
 mod live;
 mod probe;

@@ -32,6 +32,9 @@ pub(crate) const BOTS: &str = "bots.contoso.example";
 /// Our internal domain behind a trunk.
 pub(crate) const CORP: &str = "corp.example";
 
+/// Our internal domain for an XMPP server of our own side.
+pub(crate) const OFFICE: &str = "office.example";
+
 /// Our internal user.
 pub(crate) const ALICE: &str = "alice@contoso.example";
 
@@ -136,6 +139,11 @@ impl World {
         SocketAddr::new(self.loopback.ip(), port_of(&self.ports, domain))
     }
 
+    /// Its address.
+    pub(crate) fn loopback(&self) -> Loopback {
+        self.loopback
+    }
+
     /// An address that is free.
     pub(crate) fn free_address(&self) -> SocketAddr {
         SocketAddr::new(self.loopback.ip(), self.loopback.port())
@@ -195,7 +203,7 @@ impl World {
             demands,
             server_port: self.server_of(PARTNER).port(),
             dns: self.dns.address,
-            domains: &[OURS, PARTNER, STRANGER],
+            domains: &[OURS, OFFICE, PARTNER, STRANGER],
             further,
         };
         Ejabberd::start(self.folder.path(), self.loopback, &setup)

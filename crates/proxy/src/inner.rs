@@ -5,7 +5,7 @@
 //! server may come: from the configured networks, or, without any, from the addresses of its targets. Names are resolved
 //! by address records only; what a name meant when a connection was accepted counts for its whole life.
 
-use std::{collections::BTreeSet, net::IpAddr, num::NonZeroU16};
+use std::{collections::BTreeSet, net::IpAddr, num::NonZeroU16, sync::Arc};
 
 use lexicon::{Domain, report::Leg};
 use net::dns::{DnsError, Endpoint, Kind, Resolver, Target, XMPP_SERVER_PORT};
@@ -13,6 +13,7 @@ use policy::{
     EdgeSnapshot, InnerServer,
     peer::{Host, HostPort},
 };
+use tokio::task::JoinSet;
 
 use crate::edge::Edge;
 
@@ -36,23 +37,19 @@ pub(crate) struct Source {
 
 impl Source {
     /// Of a connection from `address`; none where it does not matter.
-    pub(crate) async fn of(edge: &Edge, address: IpAddr) -> Option<Self> {
+    pub(crate) async fn of(edge: &Arc<Edge>, address: IpAddr) -> Option<Self> {
         if edge.leg() != Leg::Inner {
             return None;
         }
         let address = address.to_canonical();
         let snapshot = edge.snapshot();
+        let servers = snapshot.partners().iter().filter_map(|partner| snapshot.inner_server(&partner.primary_domain));
+        let mut asked: BTreeSet<_> = servers.flat_map(names_of).cloned().collect();
+        let mut questions: JoinSet<_> =
+            asked.iter().cloned().map(|name| is_at(Arc::clone(edge), name, address)).collect();
         let mut names = BTreeSet::new();
-        for partner in snapshot.partners() {
-            let Some(server) = snapshot.inner_server(&partner.primary_domain) else { continue };
-            for name in names_of(server) {
-                let asked = Target { host: name.as_ascii().to_owned(), port: XMPP_SERVER_PORT, kind: Kind::Starttls };
-                // A name that cannot be resolved now permits nothing; the connection is refused and may come again.
-                let found = edge.resolver.resolve(&[asked]).await.unwrap_or_default();
-                if found.iter().any(|endpoint| endpoint.address.ip().to_canonical() == address) {
-                    names.insert(name.clone());
-                }
-            }
+        while let Some(answer) = questions.join_next().await {
+            names.extend(answer.ok().flatten().and_then(|name| asked.take(&name)));
         }
         Some(Self { address, names })
     }
@@ -63,6 +60,13 @@ impl Source {
             server.may_come_from(self.address) || names_of(server).any(|name| self.names.contains(name))
         })
     }
+}
+
+/// `name`, if it stands for `address`. One that cannot be resolved now permits nothing: the connection may come again.
+async fn is_at(edge: Arc<Edge>, name: Domain, address: IpAddr) -> Option<Domain> {
+    let target = Target { host: name.as_ascii().to_owned(), port: XMPP_SERVER_PORT, kind: Kind::Starttls };
+    let found = edge.resolver.resolve(&[target]).await.unwrap_or_default();
+    found.iter().any(|endpoint| endpoint.address.ip().to_canonical() == address).then_some(name)
 }
 
 /// The names from whose addresses it may come.

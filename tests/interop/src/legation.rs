@@ -97,7 +97,8 @@ impl Ledger {
     /// The first sentence about the ledger that is not true.
     fn fault(&self) -> Option<String> {
         let columns = ["proxy.from_partners", "proxy.to_partners", "proxy.errors_to_partners"];
-        let columns = columns.into_iter().chain(["gateway.from_partners", "gateway.from_users"]);
+        let inner = ["inner.from_servers", "inner.to_servers", "inner.errors_to_servers"];
+        let columns = columns.into_iter().chain(inner).chain(["gateway.from_partners", "gateway.from_users"]);
         for column in columns {
             let count = |name: &str| self.count(&format!("{column}.{name}"));
             if count("queued") > 0 {

@@ -68,7 +68,10 @@ impl Command {
                 if caller.format == Format::Json {
                     return output::json(&page.items);
                 }
-                output::table(["time", "partner", "direction", "result", "what", "id"], page.items.iter().map(row));
+                output::table(
+                    ["time", "leg", "partner", "direction", "result", "what", "id"],
+                    page.items.iter().map(row),
+                );
                 Ok(())
             }
             Self::Show { id } => {
@@ -83,10 +86,11 @@ impl Command {
     }
 }
 
-fn row(report: &Report) -> [String; 6] {
+fn row(report: &Report) -> [String; 7] {
     let other = report.partner.as_deref().or(report.remote.as_deref()).or(report.peer.as_deref());
     [
         output::time(&report.at),
+        report.leg.clone(),
         output::or_dash(other.unwrap_or_default()),
         report.direction.clone(),
         report.method.clone().unwrap_or_else(|| report.result.clone()),
@@ -103,6 +107,7 @@ fn show(report: &Report) {
         ("took", format!("{} ms", report.duration_ms)),
         ("partner", domain(&report.partner)),
         ("domains", format!("{} ↔ {}", domain(&report.local), domain(&report.remote))),
+        ("leg", report.leg.clone()),
         ("direction", report.direction.clone()),
         ("purpose", report.purpose.clone()),
         ("method", domain(&report.method)),

@@ -181,6 +181,26 @@ fn direct_tls_needs_a_certificate() {
     assert_eq!(load(&with_certificate).unwrap().xmpp.listen_tls, ["[::]:5270".parse().unwrap()]);
 }
 
+/// Without certificates of its own the inner leg shows those that partners see.
+#[test]
+fn the_inner_leg_is_listened_on_only_where_the_file_says_so() {
+    let text = "version = 1\ndata_dir = \"d\"\n";
+    let none = load(text).unwrap();
+    assert!(none.inner.listen.is_empty() && none.inner.listen_tls.is_empty());
+    let text = format!("{text}[inner]\nlisten = [\"10.0.0.1:5269\"]\nlisten_tls = [\"10.0.0.1:5270\"]\n");
+    let problems = load(&text).unwrap_err();
+    assert_eq!((problems.len(), problems[0].field.as_str()), (1, "inner.listen_tls"));
+    assert!(problems[0].message.contains("[[inner.certificates]]"), "{}", problems[0]);
+    let outer = format!("{text}[[xmpp.certificates]]\ncertificate = \"c\"\nkey = \"k\"\n");
+    let config = load(&outer).unwrap();
+    assert_eq!(config.inner.listen, ["10.0.0.1:5269".parse().unwrap()]);
+    assert_eq!(config.inner_certificates()[0].certificate.file_name().unwrap(), "c");
+    let both = format!("{outer}[[inner.certificates]]\ncertificate = \"i\"\nkey = \"k\"\n");
+    let config = load(&both).unwrap();
+    assert_eq!(config.inner_certificates()[0].certificate.file_name().unwrap(), "i");
+    assert_eq!(config.xmpp.certificates.len(), 1);
+}
+
 /// XEP-0114 has no TLS.
 #[test]
 fn components_connect_from_elsewhere_only_where_the_file_says_so() {

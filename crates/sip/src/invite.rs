@@ -28,15 +28,16 @@
 //! **Inside.** [`Command::Request`] sends MESSAGE, INFO or any other method and ends in one [`Event::Answered`]; requests of
 //! the peer come as [`Event::Request`] and are answered straight to the layer, `Response::to(&request, …)`. They keep
 //! their order only if the user sends one after the other. [`Command::Reinvite`] ends in [`Event::Reinvited`] unless the
-//! session ends before; glare waits and tries again (§14.1). A re-INVITE, or an UPDATE with a body, of the peer is [`Event::Reoffered`] and answered by
-//! `Accept` or `Refuse` like the first. Refreshing is done here.
+//! session ends before; glare waits and tries again (§14.1). A re-INVITE, or an UPDATE with a body, of the peer is
+//! [`Event::Reoffered`] and answered by `Accept` or `Refuse` like the first. Refreshing is done here.
 //!
 //! **The end.** Whatever ends a session, and that may be [`Command::End`], there is exactly one [`Event::Ended`]. After it the
 //! id means nothing to the user, except that each request that was in flight still has its [`Event::Answered`]. BYE, CANCEL
 //! or a refusal is sent as the state demands, and what comes late is answered here.
 //!
-//! Authentication, who may call whom, `Require` and SDP are judged before or above ([`crate::uas`] helps).
-//! `Require: timer` can be promised. Left out: reliable provisional answers, early media, and credentials inside a dialog.
+//! Authentication, who may call whom, `Require` and SDP are judged before or above ([`crate::uas`] helps), and so is whether
+//! a request in a session came from where the session is: here the tags alone decide. `Require: timer` can be promised. The
+//! tickets of sessions are never withdrawn: each wants its answer. Left out: reliable provisional answers, early media, and credentials inside a dialog.
 
 use std::sync::Arc;
 

@@ -123,7 +123,7 @@ impl Script {
                 }
                 Output::Request { id, request, .. } => self.serve(id, &request),
                 Output::Answer { ticket, answer } => self.answered(ticket, answer),
-                // An INVITE is neither sent nor taken here.
+                // It sends no INVITE, and refuses each that comes at once.
                 Output::Provisional { .. }
                 | Output::Again { .. }
                 | Output::Cancelled(_)

@@ -7,6 +7,6 @@ mod dial;
 mod status;
 mod test;
 
-pub(crate) use dial::{DialFailure, Dialler, Found, OwnAddresses, Place, Way, check};
+pub(crate) use dial::{DialFailure, Dialler, Found, OwnAddresses, Place, Role, Way, check};
 pub use status::{TargetState, TargetStatus, TestStage, TestStep, TrunkConnection, TrunkStatus, TrunkTest};
 pub(crate) use test::{options, test};

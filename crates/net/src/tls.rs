@@ -36,7 +36,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 pub use identity::{CertificateFileError, CertificateFiles, Identities};
 pub use names::read_certificate;
-pub use roots::{Roots, RootsError, judge};
+pub use roots::{Roots, RootsError, judge, judge_client};
 
 /// Makes aws-lc-rs the provider of the process. Idempotent; the binary calls it first.
 pub fn install_provider() {

@@ -17,7 +17,7 @@ use net::{
     dial::dial,
     dns::{Resolver, SipTransport},
     entropy,
-    tls::{Roots, Secured, Tls, judge},
+    tls::{Roots, Secured, Tls, judge, judge_client},
 };
 use policy::{
     Trunk, TrunkName, TrustRoots,
@@ -136,7 +136,7 @@ impl Dialler {
         }
         let tls = self.tls.borrow().clone();
         let secured = secure(&tls, stream, target, way).await?;
-        let identity = check(shown(&secured).as_ref(), way, clock::now().wall)?;
+        let identity = check(shown(&secured).as_ref(), way, Role::Server, clock::now().wall)?;
         Ok(Opened::Secured(Box::new(secured), identity))
     }
 
@@ -232,10 +232,23 @@ pub(super) async fn secure(
     }
 }
 
+/// Which end of a connection the other side is.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Role {
+    /// It opened the connection.
+    Client,
+    /// We did.
+    Server,
+}
+
 /// Whether the other end is the trunk's: an authority of the trunk vouches for its certificate, and it names a peer name.
-pub(crate) fn check(identity: Option<&Identity>, way: &Way, now: Timestamp) -> Result<Identity, String> {
+pub(crate) fn check(identity: Option<&Identity>, way: &Way, role: Role, now: Timestamp) -> Result<Identity, String> {
     let identity = identity.ok_or_else(|| "no certificate was shown that can be read".to_owned())?;
-    judge(&identity.chain, &way.roots, now, &[]).map_err(|fault| format!("the certificate {fault}"))?;
+    let verdict = match role {
+        Role::Client => judge_client(&identity.chain, &way.roots, now),
+        Role::Server => judge(&identity.chain, &way.roots, now, &[]),
+    };
+    verdict.map_err(|fault| format!("the certificate {fault}"))?;
     if identity::is_one_of(&identity.names, &way.peer_names) {
         return Ok(identity.clone());
     }

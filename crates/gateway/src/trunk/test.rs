@@ -17,7 +17,7 @@ use tokio::{
 
 use super::{
     Dialler, TestStage, TestStep, TrunkTest, Way,
-    dial::{check, connect, resolve, secure},
+    dial::{Role, check, connect, resolve, secure},
 };
 use crate::sip::tcp::shown;
 
@@ -102,7 +102,7 @@ impl Told {
             Err(error) => return self.tell(target, Some(address), TestStage::Tls, started, Err(error)),
         };
         let facts = secured.facts();
-        let words = check(shown(&secured).as_ref(), way, clock::now().wall).map(|identity| {
+        let words = check(shown(&secured).as_ref(), way, Role::Server, clock::now().wall).map(|identity| {
             let names: Vec<_> = identity.names.iter().map(|name| name.as_ascii()).collect();
             format!("{}, the certificate names {}", facts.version, names.join(", "))
         });

@@ -1,7 +1,8 @@
 //! Trusted roots, and the judgement of a chain against them.
 //!
 //! The purpose asked for is serverAuth in both directions: a partner's server shows the same certificate whether it
-//! dials or is dialled, and public authorities issue certificates for servers only.
+//! dials or is dialled, and public authorities issue certificates for servers only. A peer of our own side that dials may
+//! show one for clients too ([`judge_client`]).
 
 use std::{
     fmt,
@@ -14,7 +15,7 @@ use rustls::{
     CertificateError, Error, RootCertStore,
     client::verify_server_cert_signed_by_trust_anchor,
     pki_types::{CertificateDer, UnixTime, pem::PemObject},
-    server::ParsedCertificate,
+    server::{ParsedCertificate, WebPkiClientVerifier},
 };
 
 use super::{PeerChain, names};
@@ -111,6 +112,23 @@ pub fn judge(chain: &PeerChain, roots: &Roots, now: Timestamp, pins: &[[u8; 32]]
     Ok(())
 }
 
+/// As [`judge`], of a peer that opened the connection: its certificate may also be one for clients only.
+pub fn judge_client(chain: &PeerChain, roots: &Roots, now: Timestamp) -> ChainVerdict {
+    let verdict = judge(chain, roots, now, &[]);
+    let ([end_entity, intermediates @ ..], Err(CertificateFault::WrongPurpose)) = (&*chain.0, verdict) else {
+        return verdict;
+    };
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let verifier = WebPkiClientVerifier::builder_with_provider(Arc::clone(&roots.store), provider).build();
+    let verifier = verifier.map_err(|_| CertificateFault::UntrustedIssuer)?;
+    let judged = verifier.verify_client_cert(end_entity, intermediates, unix(now));
+    judged.map(|_| ()).map_err(|error| fault(&error, end_entity))
+}
+
+fn unix(now: Timestamp) -> UnixTime {
+    UnixTime::since_unix_epoch(Duration::from_secs(u64::try_from(now.as_seconds()).unwrap_or(0)))
+}
+
 fn judge_chain(
     end_entity: &CertificateDer<'_>,
     intermediates: &[CertificateDer<'_>],
@@ -121,16 +139,15 @@ fn judge_chain(
         return judge_validity(end_entity, now);
     }
     let parsed = ParsedCertificate::try_from(end_entity).map_err(|error| fault(&error, end_entity))?;
-    let time = UnixTime::since_unix_epoch(Duration::from_secs(u64::try_from(now.as_seconds()).unwrap_or(0)));
     let algorithms = rustls::crypto::aws_lc_rs::default_provider().signature_verification_algorithms.all;
-    verify_server_cert_signed_by_trust_anchor(&parsed, &roots.store, intermediates, time, algorithms).map_err(|error| {
-        match fault(&error, end_entity) {
+    verify_server_cert_signed_by_trust_anchor(&parsed, &roots.store, intermediates, unix(now), algorithms).map_err(
+        |error| match fault(&error, end_entity) {
             CertificateFault::UntrustedIssuer if lacks_issuer(end_entity, intermediates) => {
                 CertificateFault::IntermediateMissing
             }
             other => other,
-        }
-    })
+        },
+    )
 }
 
 /// Public authorities issue from intermediates only, and say in each certificate where that of the issuer is kept.

@@ -75,6 +75,45 @@ fn each_fault_has_its_own_word() {
     assert_eq!(judge(&garbage, &roots, TODAY, &[]), Err(CertificateFault::Malformed));
 }
 
+/// RFC 5922 §7.1 asks for the restrictions of RFC 5280 §4.2.1.12: what is for clients only is good for a client.
+#[test]
+fn a_client_may_show_a_certificate_for_clients_only() {
+    let (known, unknown) = (authority("Known CA"), authority("Unknown CA"));
+    let roots = trusting(&known);
+    let shown = |purposes: &[ExtendedKeyUsagePurpose], issuer| {
+        let mut params = params(&["fabrikam.example"]);
+        params.extended_key_usages = purposes.to_vec();
+        chain(&[&issue(&params, issuer).0])
+    };
+    use ExtendedKeyUsagePurpose as P;
+    for (purposes, verdict) in [
+        (&[P::ClientAuth][..], Ok(())),
+        (&[P::ServerAuth], Ok(())),
+        (&[], Ok(())),
+        (&[P::CodeSigning], Err(CertificateFault::WrongPurpose)),
+    ] {
+        assert_eq!(judge_client(&shown(purposes, &known), &roots, TODAY), verdict, "{purposes:?}");
+    }
+    let fault = judge_client(&shown(&[P::ClientAuth], &unknown), &roots, TODAY);
+    assert_eq!(fault, Err(CertificateFault::UntrustedIssuer));
+    assert_eq!(judge_client(&PeerChain::default(), &roots, TODAY), Err(CertificateFault::Missing));
+}
+
+/// RFC 5922 §7.1 step 2: the common name is told only where there is no subjectAltName at all.
+#[test]
+fn uris_are_read_and_the_common_name_only_without_alternative_names() {
+    let read = |names: Vec<SanType>| {
+        let mut params = params(&[]);
+        params.distinguished_name.push(rcgen::DnType::CommonName, "sip.fabrikam.example");
+        params.subject_alt_names = names;
+        read_certificate(params.self_signed(&KeyPair::generate().unwrap()).unwrap().der()).unwrap().names
+    };
+    let uri = |text: &str| SanType::URI(text.try_into().unwrap());
+    let named = read(vec![uri("sip:fabrikam.example"), uri("https://fabrikam.example")]);
+    assert_eq!((named.uri.len(), named.uri[0].as_str(), named.common), (2, "sip:fabrikam.example", None));
+    assert_eq!(read(Vec::new()).common.as_deref(), Some("sip.fabrikam.example"));
+}
+
 /// An issuer with the name of a trusted one and another key.
 #[test]
 fn a_false_signature_is_told_apart_from_an_unknown_issuer() {

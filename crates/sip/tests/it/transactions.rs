@@ -219,6 +219,24 @@ fn a_lost_flow_fails_what_is_in_flight_and_what_waits() {
     assert_eq!((pair.client.sizes(), pair.server.sizes()), ((0, 0, 0), (0, 0, 0)));
 }
 
+/// The other end is taken for dead: what goes to it can go elsewhere, and what came from it is still answered.
+#[test]
+fn an_abandoned_flow_fails_what_we_send_and_keeps_what_we_received() {
+    let mut pair = Pair::new(Transport::Udp, Limits::default());
+    pair.policy = |_| None;
+    for ticket in [1, 2] {
+        pair.send(ticket, request(Method::Message, "hana", &format!("c{ticket}")));
+    }
+    pair.run(Duration::from_millis(10));
+    pair.input(Side::Client, Input::Abandon(FlowId(1)));
+    pair.input(Side::Server, Input::Abandon(FlowId(1)));
+    assert_eq!(statuses(&pair), [(2, Err(SendError::FlowLost)), (1, Err(SendError::FlowLost))]);
+    assert_eq!((pair.client.sizes().0, pair.server.sizes().2), (0, 1));
+    let (id, request) = pair.requests.pop_front().unwrap();
+    pair.answer(id, &request, Status::OK);
+    assert_eq!(pair.times(Side::Server, "200").len(), 1);
+}
+
 /// RFC 3261 §17.2.1: Timer G until the ACK, Timer H after 64·T1.
 #[test]
 fn a_refused_invite_is_refused_again_until_the_ack_comes() {

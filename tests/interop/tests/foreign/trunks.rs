@@ -119,7 +119,8 @@ fn a_wrong_certificate_is_refused_both_ways_and_told() {
     let wrong_name = || world.authority.issue_flawed(PEER, Flaw::WrongName);
     let foreign = || elsewhere.issue(PEER);
     let good = || world.authority.issue(PEER);
-    let cases: [(&str, &dyn Fn() -> Identity, &Path, &str, u16); 3] = [
+    type Case<'a> = (&'a str, &'a dyn Fn() -> Identity, &'a Path, &'a str, u16);
+    let cases: [Case<'_>; 3] = [
         // It names somebody else: neither its requests nor ours pass.
         ("other-name", &wrong_name, root, "none of the trunk's peer names", 403),
         // Nobody vouches for it.

@@ -20,7 +20,7 @@ use crate::{
         Shard,
         request::{Incoming, Origin},
     },
-    trunk::{Place, check},
+    trunk::{Place, Role, check},
 };
 
 /// How long the judgement of a connection's certificate stands.
@@ -53,10 +53,11 @@ impl Shard {
         let Some(connection) = self.flows.connection(flow).filter(|connection| connection.identity.is_some()) else {
             return Vec::new();
         };
+        let role = if connection.outgoing { Role::Server } else { Role::Client };
         let fits = |line: &&Line| {
             line.trunk.transport == TrunkTransport::Tls
                 && line.trunk.may_come_from(connection.peer.ip())
-                && match check(connection.identity.as_ref(), &line.way, now.wall) {
+                && match check(connection.identity.as_ref(), &line.way, role, now.wall) {
                     Ok(_) => true,
                     Err(error) => {
                         tracing::debug!(trunk = %line.trunk.name, peer = %connection.peer, error, "not the trunk");
@@ -105,7 +106,7 @@ impl Shard {
         if connection.transport != Transport::Tls {
             return;
         }
-        let Err(error) = check(connection.identity.as_ref(), &line.way, self.now.wall) else { return };
+        let Err(error) = check(connection.identity.as_ref(), &line.way, Role::Client, self.now.wall) else { return };
         let ip = connection.peer.ip().to_canonical();
         for target in line.targets.iter_mut().filter(|target| target.address.ip().to_canonical() == ip) {
             target.last_error = Some(format!("a request from there was refused: {error}"));

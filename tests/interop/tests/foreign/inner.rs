@@ -12,18 +12,18 @@ use interop::ejabberd::{self, Ejabberd};
 use interop::process::until;
 use interop::prosody::{self, Demands, Prosody};
 use interop::slixmpp::{Client, Received};
-use lexicon::Domain;
-use policy::InnerServer;
 use serde_json::Value;
-use store::{Actor, Backend, Service, Store};
 
-use crate::world::{OFFICE, OURS, PARTNER, ROW_2, ROW_13, STRANGER, World};
+use crate::world::{OFFICE, OURS, PARTNER, ROW_13, STRANGER, World};
 
 const NURSE: &str = "nurse@office.example";
 const JULIET: &str = "juliet@fabrikam.example";
 
 /// What Prosody tells its user of a stream that was refused; the text says why.
 const REFUSED: &str = "remote-server-timeout";
+
+/// Whatever a server listens on, on loopback it comes from there.
+const FROM_LOOPBACK: [&str; 2] = ["--xmpp-source", "127.0.0.1/32"];
 
 /// A world with an inside.
 struct Inside {
@@ -37,16 +37,15 @@ struct Inside {
 }
 
 impl Inside {
-    /// fabrikam.example is a partner of this kind; the inner server is known by `change`, the partner's and inner domains
-    /// by dialback.
-    fn start(kind: &str, change: impl FnOnce(&mut InnerServer, &World)) -> Self {
-        Self::start_leading(kind, change, |_, inner| inner)
+    /// fabrikam.example is a partner of this kind, by dialback; the inner server is known by these options.
+    fn start(kind: &str, options: &[&str]) -> Self {
+        Self::start_leading(kind, options, |_, inner| inner)
     }
 
     /// The same with inner DNS that leads to another place: `elsewhere` is told where our edge and our inner listener are.
     fn start_leading(
         kind: &str,
-        change: impl FnOnce(&mut InnerServer, &World),
+        options: &[&str],
         elsewhere: impl FnOnce(SocketAddr, SocketAddr) -> SocketAddr,
     ) -> Self {
         let mut world = World::start_changed(|plan| {
@@ -60,12 +59,12 @@ impl Inside {
         let with_listener = config.replace("[\"10.0.0.1:5269\"]\nlisten = []", &format!("\nlisten = [\"{inner}\"]"));
         assert_ne!(with_listener, config, "what legation init writes");
         fs::write(&world.server.config, with_listener).unwrap();
-        let mut known = InnerServer::new(vec![server.to_string().parse().unwrap()]);
-        // Whatever a server listens on, on loopback it comes from 127.0.0.1.
-        known.sources = vec!["127.0.0.1".parse().unwrap()];
-        change(&mut known, &world);
-        store_domain(&world, &known);
         world.server.restart();
+        let (at, root) = (server.to_string(), world.authority.root().to_str().unwrap());
+        let mut add = vec!["domain", "add", OFFICE, "--backend", "xmpp", "--xmpp-server", &at];
+        add.extend(["--xmpp-trust-roots", root]);
+        add.extend(options);
+        world.server.cli(&add).succeeded();
         let leads_to = elsewhere(world.server.xmpp, inner);
         let port = Some(leads_to.port());
         let zones = [PARTNER, STRANGER].map(|domain| Zone { domain, server: port });
@@ -134,23 +133,6 @@ impl Inside {
     }
 }
 
-/// Writes it down while our server is not at work.
-fn store_domain(world: &World, server: &InnerServer) {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-    runtime.block_on(async {
-        let data = world.server.config.parent().unwrap().join("legation-data");
-        let store = Store::open(data.join("legation.db")).await.unwrap();
-        let service = Service { backends: &[Backend::Xmpp], server: Some(server), ..Service::default() };
-        let name = Domain::parse(OFFICE).unwrap();
-        store.add_domain_with(&Actor::new("test", "test"), &name, &service).await.unwrap();
-        store.close().await;
-    });
-}
-
-fn trusts_the_worlds_root(server: &mut InnerServer, world: &World) {
-    server.trust_roots = fs::read_to_string(world.authority.root()).unwrap().parse().unwrap();
-}
-
 /// Sends and gives the error that comes back.
 fn error(client: &mut Client, to: &str, id: &str) -> Received {
     let mark = client.mark();
@@ -193,7 +175,7 @@ fn converse(nurse: &mut Client, juliet: &mut Client) {
 /// A partner's Prosody, an inner one, and a user of each.
 #[test]
 fn users_of_an_inner_prosody_and_of_a_partner_meet() {
-    let inside = Inside::start("federated", trusts_the_worlds_root);
+    let inside = Inside::start("federated", &FROM_LOOPBACK);
     let (partner, own) = (inside.world.prosody(PARTNER, Demands::Encryption), inside.prosody());
     let (mut nurse, mut juliet) = (Client::login(&own, NURSE), Client::login(&partner, JULIET));
     converse(&mut nurse, &mut juliet);
@@ -208,7 +190,7 @@ fn users_of_an_inner_prosody_and_of_a_partner_meet() {
 
 #[test]
 fn users_of_an_inner_ejabberd_and_of_a_partner_meet() {
-    let inside = Inside::start("federated", |_, _| {});
+    let inside = Inside::start("federated", &[&FROM_LOOPBACK[..], &["--xmpp-sasl", "not_supported"]].concat());
     let (partner, own) = (inside.world.prosody(PARTNER, Demands::Encryption), inside.ejabberd());
     let (mut nurse, mut juliet) = (Client::login(&own, NURSE), Client::login(&partner, JULIET));
     converse(&mut nurse, &mut juliet);
@@ -218,7 +200,7 @@ fn users_of_an_inner_ejabberd_and_of_a_partner_meet() {
 
 #[test]
 fn users_of_an_inner_prosody_and_of_an_ejabberd_partner_meet() {
-    let inside = Inside::start("federated", trusts_the_worlds_root);
+    let inside = Inside::start("federated", &FROM_LOOPBACK);
     let (partner, own) = (inside.world.ejabberd(ejabberd::Demands::Encryption), inside.prosody());
     let (mut nurse, mut juliet) = (Client::login(&own, NURSE), Client::login(&partner, JULIET));
     says(&mut juliet, NURSE, ("m1", "Nurse?"), &nurse);
@@ -228,7 +210,7 @@ fn users_of_an_inner_prosody_and_of_an_ejabberd_partner_meet() {
 
 #[test]
 fn an_uninvited_sender_is_refused_until_the_inner_user_has_subscribed() {
-    let inside = Inside::start("public_unverified", trusts_the_worlds_root);
+    let inside = Inside::start("public_unverified", &FROM_LOOPBACK);
     let (partner, own) = (inside.world.prosody(PARTNER, Demands::Encryption), inside.prosody());
     let (mut nurse, mut juliet) = (Client::login(&own, NURSE), Client::login(&partner, JULIET));
     // Who has asked for the roster hears of the end (RFC 6121 §3.3.3).
@@ -248,7 +230,7 @@ fn an_uninvited_sender_is_refused_until_the_inner_user_has_subscribed() {
 
 #[test]
 fn an_inner_user_is_told_why_and_a_partner_is_switched_off_and_on() {
-    let inside = Inside::start("federated", trusts_the_worlds_root);
+    let inside = Inside::start("federated", &FROM_LOOPBACK);
     let (partner, own) = (inside.world.prosody(PARTNER, Demands::Encryption), inside.prosody());
     let (mut nurse, mut juliet) = (Client::login(&own, NURSE), Client::login(&partner, JULIET));
     let stranger = error(&mut nurse, "tybalt@litware.example", "m1");
@@ -271,7 +253,7 @@ fn an_inner_user_is_told_why_and_a_partner_is_switched_off_and_on() {
 /// `kill -9`: what was on its way arrives or is answered, and afterwards everything works again.
 #[test]
 fn an_inner_server_that_was_killed_loses_nothing_in_silence() {
-    let inside = Inside::start("federated", trusts_the_worlds_root);
+    let inside = Inside::start("federated", &FROM_LOOPBACK);
     let (partner, mut own) = (inside.world.prosody(PARTNER, Demands::Encryption), inside.prosody());
     let (mut nurse, mut juliet) = (Client::login(&own, NURSE), Client::login(&partner, JULIET));
     says(&mut juliet, NURSE, ("m1", "Nurse?"), &nurse);
@@ -291,10 +273,7 @@ fn an_inner_server_that_was_killed_loses_nothing_in_silence() {
 
 #[test]
 fn an_inner_server_from_another_address_is_refused() {
-    let inside = Inside::start("federated", |server, world| {
-        trusts_the_worlds_root(server, world);
-        server.sources = vec!["192.0.2.0/24".parse().unwrap()];
-    });
+    let inside = Inside::start("federated", &["--xmpp-source", "192.0.2.0/24"]);
     let own = inside.prosody();
     let mut nurse = Client::login(&own, NURSE);
     let refused = error(&mut nurse, JULIET, "m1");
@@ -306,12 +285,10 @@ fn an_inner_server_from_another_address_is_refused() {
 
 #[test]
 fn an_inner_server_with_a_certificate_of_another_authority_is_refused_where_one_is_required() {
-    let inside = Inside::start("federated", |server, world| {
-        trusts_the_worlds_root(server, world);
-        let [tls, sasl, dialback] = ROW_2;
-        (server.negotiation.tls, server.negotiation.sasl) = (tls.parse().unwrap(), sasl.parse().unwrap());
-        server.negotiation.dialback = dialback.parse().unwrap();
-    });
+    let inside = Inside::start(
+        "federated",
+        &[&FROM_LOOPBACK[..], &["--xmpp-sasl", "required", "--xmpp-dialback", "false"]].concat(),
+    );
     let own = inside.prosody_signed_by(&Authority::new(&inside.world.subfolder("others")));
     let mut nurse = Client::login(&own, NURSE);
     assert_eq!(error(&mut nurse, JULIET, "m1").from, JULIET);
@@ -322,7 +299,7 @@ fn an_inner_server_with_a_certificate_of_another_authority_is_refused_where_one_
 /// Our edge towards partners stands for nobody but us: neither a stream nor a key of a partner's name is taken there.
 #[test]
 fn the_public_listener_does_not_stand_for_partners() {
-    let inside = Inside::start_leading("federated", trusts_the_worlds_root, |edge, _| edge);
+    let inside = Inside::start_leading("federated", &FROM_LOOPBACK, |edge, _| edge);
     assert_eq!(inside.leads_to, inside.world.server.xmpp);
     let own = inside.prosody();
     let mut nurse = Client::login(&own, NURSE);

@@ -15,6 +15,7 @@ use store::inspection::Contents;
 use crate::{Config, client::Client};
 
 mod certificates;
+mod inner_servers;
 mod listeners;
 mod machine;
 mod names;
@@ -118,6 +119,7 @@ pub(crate) async fn examine(path: &Path, socket: Option<PathBuf>) -> Diagnosis {
         trunks(&live.trunks, findings);
     }
     if let Some(contents) = &contents {
+        inner_servers::examine(&config, contents, findings).await;
         names::examine(&config, live.as_ref(), contents, findings).await;
         diagnosis.partners_view = partner_view::examine(&config, live.is_some(), contents).await;
     }

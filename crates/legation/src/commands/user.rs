@@ -9,6 +9,9 @@ use crate::{
     output::{self, Failure, Format},
 };
 
+/// The backend that has accounts.
+const REGISTRAR: &str = "registrar";
+
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
     /// List the users
@@ -106,6 +109,13 @@ impl Command {
                     NewUser { address, password: secret.source.read()?, display_name, digest: secret.digest.into() };
                 let user: User = caller.client.post("/api/v1/users", &new).await?.read()?;
                 caller.done(&user, format_args!("Added the user {}.", user.address))?;
+                if let Some(other) = user.backend.as_ref().filter(|backend| *backend != REGISTRAR) {
+                    let remedy = format!("legation user backend {} {REGISTRAR}", user.address);
+                    output::note(format_args!(
+                        "warning: {} is served by {other}; to use the account: {remedy}",
+                        user.address
+                    ));
+                }
             }
             Self::Passwd { address, secret } => {
                 let new = NewPassword { password: secret.source.read()?, digest: secret.digest.into() };

@@ -18,7 +18,7 @@ pub(crate) fn render(template: &Template<'_>) -> String {
     let sip = quoted(sip_listen.unwrap_or("0.0.0.0:5060"));
     let (data_dir, certificate, key) =
         (quoted(&data_dir.to_string_lossy()), quoted(&certificate.to_string_lossy()), quoted(&key.to_string_lossy()));
-    format!(
+    let start = format!(
         r#"# What legation needs to start. Everything else is changed while it runs: legation help.
 version = 1
 
@@ -47,12 +47,18 @@ key = {key}
 # Where SIP clients register, and trunks connect.
 udp = [{sip}]
 tcp = [{sip}]
-# The name that they connect to, as it is published in DNS. Example:
-# host = "sip.contoso.example"
 # The same with TLS, as trunks with certificates need. Example: ["0.0.0.0:5061"]
 tls = []
 # It shows the certificates above, unless there are [[sip.certificates]] of their own (certificate, key).
+# The name that they connect to, as it is published in DNS. Example:
+# host = "sip.contoso.example"
+"#
+    );
+    start + REST
+}
 
+/// The sections that are the same everywhere.
+const REST: &str = r#"
 [component]
 # Where programs connect that serve an internal domain (XEP-0114); empty: none can. Example: ["127.0.0.1:5347"]
 listen = []
@@ -84,9 +90,7 @@ format = "text"
 [ops]
 # Loopback addresses for /metrics, /healthz and /readyz; empty: not served. Example: ["127.0.0.1:9090"]
 listen = []
-"#
-    )
-}
+"#;
 
 /// A TOML basic string.
 fn quoted(text: &str) -> String {

@@ -135,7 +135,7 @@ async fn read_until(stream: &mut TcpStream, ends: &[&str]) -> Result<String, Str
         if read.len() > READ_BYTES_MAX {
             return Err("what answers there is no XMPP server".to_owned());
         }
-        // One octet less than a TLS record could follow: nothing is read behind the answer, since nothing is sent there yet.
+        // Nothing can follow the answer in the same read: the other side waits for us.
         match stream.read_buf(&mut read).await {
             Ok(0) => return Err("the connection was closed before TLS".to_owned()),
             Ok(_) => {}

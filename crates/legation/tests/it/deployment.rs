@@ -5,6 +5,7 @@ use std::{
     net::{TcpListener, UdpSocket},
     os::unix::fs::PermissionsExt as _,
     thread,
+    time::{Duration, Instant},
 };
 
 use serde_json::{Value, json};
@@ -91,6 +92,11 @@ fn a_domain_has_several_backends_a_server_and_assignments_that_survive() {
     place.run(&["domain", "set", "contoso.example", "--xmpp-tls", "required", "--xmpp-sasl", "optional"]).succeeded();
     let table = place.run(&["domain", "show", "contoso.example"]).succeeded().stdout;
     assert!(table.contains("registrar, xmpp, trunk:lync") && table.contains("127.0.0.1:15269"), "{table}");
+
+    place.run(&["domain", "set", "contoso.example", "--backend", "trunk:lync", "--backend", "registrar"]).succeeded();
+    let added = place.run_with(&["user", "add", "carol@contoso.example"], "a password of carol\n").succeeded();
+    assert!(added.stderr.contains("legation user backend carol@contoso.example registrar"), "{added:?}");
+    place.run(&["domain", "set", "contoso.example", "--backend", "registrar", "--backend", "trunk:lync"]).succeeded();
 
     let told = place.run(&["user", "backend", "bob@contoso.example"]).succeeded().stdout;
     assert!(told.contains("served by registrar, the first backend"), "{told}");
@@ -205,6 +211,28 @@ fn a_doctor_looks_at_a_server_that_runs_or_not() {
         table.stdout.contains("OK    database: ") && table.stdout.contains("What a partner will see:"),
         "{table:?}"
     );
+}
+
+/// Nothing listens at the discard port.
+#[test]
+fn a_doctor_finds_a_deployment_that_does_not_answer() {
+    let place = Place::new();
+    place.init().succeeded();
+    edit(&place, "name_servers = []", &format!("name_servers = [\"{}\"]", refusing()));
+    let server = Server::start(&place);
+    place.run(&LYNC).succeeded();
+    let to = ["--backend", "registrar", "--backend", "trunk:lync", "--backend", "xmpp", "--xmpp-server", "127.0.0.1:9"];
+    place.run(&[&["domain", "set", "contoso.example"], &to[..]].concat()).succeeded();
+    let end = Instant::now() + Duration::from_secs(30);
+    while json(&place, &["trunk", "show", "lync"])["state"] != "down" {
+        assert!(Instant::now() < end, "{}", json(&place, &["trunk", "show", "lync"]));
+        thread::sleep(Duration::from_millis(100));
+    }
+    let (code, found) = findings(&place);
+    assert_eq!(code, Some(1));
+    assert_found(&found, &["fail trunk lync", "no target answers", "legation trunk test lync"]);
+    assert_found(&found, &["fail XMPP server of contoso.example", "127.0.0.1:9", "refused"]);
+    assert_eq!(server.stop(), Some(0));
 }
 
 #[test]

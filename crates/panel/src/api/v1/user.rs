@@ -61,7 +61,7 @@ pub(crate) async fn add(
     let (Some(user), true) = (user, errors.is_empty()) else { return Err(Refused::fields(errors)) };
     let credentials = (means.credentials)(&user, &new.password, new.digest);
     let stored = means.store.add_user(&actor, &user, &new.display_name, &credentials).await?;
-    Ok((StatusCode::CREATED, Json(User::from(&stored))))
+    Ok((StatusCode::CREATED, Json(told(&stored, &means.store.serving().await?))))
 }
 
 pub(crate) async fn set(

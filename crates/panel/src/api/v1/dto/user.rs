@@ -30,7 +30,7 @@ pub struct User {
     pub enabled: bool,
     /// Algorithms that the user is challenged with.
     pub algorithms: Vec<String>,
-    /// What serves the address; absent in the answer to a change.
+    /// What serves the address: an account counts only where it is the registrar. Absent in the answer to a change.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub backend: Option<String>,
     /// Revision of the last change.

@@ -30,7 +30,6 @@ pub(crate) struct Measured {
 impl Measured {
     /// The page as OpenMetrics text.
     pub(crate) async fn encode(&self, snapshots: &Snapshots) -> Result<String, fmt::Error> {
-        let registrations = self.gateway.registrations().await.len();
         let snapshot = snapshots.borrow().clone();
         let primary = |remote: &lexicon::Domain| {
             let partner = snapshot.as_ref().and_then(|snapshot| snapshot.partner_of(remote));
@@ -83,8 +82,17 @@ impl Measured {
             }
         }
         registry.register("connections_refused", "Connections dropped before authorisation", refused);
+        self.inside(&mut registry).await;
+
+        let mut page = String::new();
+        encode(&mut page, &registry)?;
+        Ok(page)
+    }
+
+    /// Who is there on our own side.
+    async fn inside(&self, registry: &mut Registry) {
         let registered = Gauge::<i64>::default();
-        registered.set(i64::try_from(registrations).unwrap_or(i64::MAX));
+        registered.set(i64::try_from(self.gateway.registrations().await.len()).unwrap_or(i64::MAX));
         registry.register("sip_registrations", "Addresses that internal users have registered", registered);
 
         let components = Family::<Labels, Gauge>::default();
@@ -97,10 +105,14 @@ impl Measured {
             refused.get_or_create(&vec![("reason", reason.to_owned())]).inc_by(count);
         }
         registry.register("components_refused", "Connections of components that were refused", refused);
-
-        let mut page = String::new();
-        encode(&mut page, &registry)?;
-        Ok(page)
+        let targets = Family::<Labels, Gauge>::default();
+        for trunk in self.gateway.trunks().await {
+            for target in &trunk.targets {
+                let labels = vec![("trunk", trunk.name.to_string()), ("state", target.state.to_string())];
+                targets.get_or_create(&labels).inc();
+            }
+        }
+        registry.register("trunk_targets", "Addresses of trunks by whether they answer", targets);
     }
 
     fn stanzas(&self, registry: &mut Registry) {

@@ -1,9 +1,14 @@
 use std::{
     io::{Read as _, Write as _},
     net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream},
+    thread,
+    time::{Duration, Instant},
 };
 
 use crate::harness::{Place, Server};
+
+/// Longest wait for what is counted a little later.
+const PATIENCE: Duration = Duration::from_secs(30);
 
 /// Status line and body.
 fn get(address: SocketAddr, path: &str) -> (String, String) {
@@ -45,6 +50,18 @@ fn monitoring_is_answered_on_loopback_and_only_there() {
         "legation_reports_dropped_total 0",
     ] {
         assert!(page.lines().any(|found| found == line), "{line} is not in\n{page}");
+    }
+    // Nothing listens at the discard port.
+    let trunk = ["trunk", "add", "lync", "--target", "127.0.0.1:9", "--peer-name", "sip.contoso.example"];
+    place.run(&trunk).succeeded();
+    let (line, end) = ("legation_trunk_targets{trunk=\"lync\",state=\"down\"} 1", Instant::now() + PATIENCE);
+    loop {
+        let page = get(address, "/metrics").1;
+        if page.lines().any(|found| found == line) {
+            break;
+        }
+        assert!(Instant::now() < end, "{line} is not in\n{page}");
+        thread::sleep(Duration::from_millis(100));
     }
     assert_eq!(server.stop(), Some(0));
 }

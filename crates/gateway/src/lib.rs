@@ -13,6 +13,7 @@ mod component;
 mod counters;
 mod running;
 mod serving;
+mod session;
 mod shard;
 mod sip;
 mod trunk;
@@ -21,4 +22,5 @@ pub use counters::{Ledger, Snapshot};
 pub use running::{
     Certificates, ConnectedComponent, GatewayConfig, GatewayError, Links, Monitor, Registration, Running, start,
 };
+pub use session::SessionsStatus;
 pub use trunk::{TargetState, TargetStatus, TestStage, TestStep, TrunkConnection, TrunkStatus, TrunkTest};

@@ -23,7 +23,7 @@ use tokio::{
 };
 
 use crate::{
-    Snapshot, TrunkStatus, TrunkTest, book,
+    SessionsStatus, Snapshot, TrunkStatus, TrunkTest, book,
     component::{TOLD_MAX, listener},
     counters::Counters,
     shard::{COMPONENTS_WINDOW, Ears, INNER_WINDOW, Parts, Ports, Question, Shard, WRITES_MAX},
@@ -212,6 +212,15 @@ impl Monitor {
         match self.questions.send(Question::Trunks(reply)).await {
             Ok(()) => answer.await.unwrap_or_default(),
             Err(_) => Vec::new(),
+        }
+    }
+
+    /// How many message sessions stand; none once the gateway has stopped.
+    pub async fn sessions(&self) -> SessionsStatus {
+        let (reply, answer) = oneshot::channel();
+        match self.questions.send(Question::Sessions(reply)).await {
+            Ok(()) => answer.await.unwrap_or_default(),
+            Err(_) => SessionsStatus::default(),
         }
     }
 

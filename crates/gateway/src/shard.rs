@@ -16,6 +16,7 @@ mod memory;
 mod outward;
 mod registration;
 mod request;
+mod sessions;
 mod stanza;
 #[cfg(test)]
 mod tests;
@@ -46,7 +47,7 @@ use tokio::{
 pub(crate) use components::{INNER_WINDOW, LINK_WINDOW as COMPONENTS_WINDOW, Ports};
 
 use crate::{
-    ConnectedComponent, Registration, TrunkStatus,
+    ConnectedComponent, Registration, SessionsStatus, TrunkStatus,
     book::{Book, Change},
     component::Told,
     counters::Counters,
@@ -98,6 +99,8 @@ pub(crate) enum Question {
     Trunks(oneshot::Sender<Vec<TrunkStatus>>),
     /// How a trunk is configured.
     Trunk(TrunkName, oneshot::Sender<Option<(Box<Trunk>, Dialler, Way)>>),
+    /// How many message sessions stand now.
+    Sessions(oneshot::Sender<SessionsStatus>),
 }
 
 /// A store write that has ended.
@@ -154,6 +157,7 @@ pub(crate) struct Shard {
     components: components::Components,
     serving: Serving,
     trunks: trunks::Trunks,
+    sessions: sessions::Sessions,
     deliveries: delivery::Deliveries,
     memory: memory::Memory,
     counters: Arc<Counters>,
@@ -199,6 +203,7 @@ impl Shard {
             components: components::Components::new(parts.components, parts.serving.components.clone()),
             serving: Serving::new(parts.serving),
             trunks: trunks::Trunks::new(parts.dialler),
+            sessions: sessions::Sessions::new(net::entropy::seed()),
             deliveries: delivery::Deliveries::default(),
             memory: memory::Memory::default(),
             counters: parts.counters,
@@ -273,6 +278,7 @@ impl Shard {
         self.expire_letters();
         self.expire_deliveries();
         self.tick_trunks();
+        self.tick_sessions();
         self.release_held(Wire::Component);
         self.release_held(Wire::Inner);
         self.release_inner();
@@ -285,6 +291,7 @@ impl Shard {
             self.outward.deadline(),
             self.deliveries.deadline(),
             self.trunks.deadline(),
+            self.sessions.deadline(),
             self.components.is_holding().then(|| self.now.instant + HELD_PAUSE),
             Some(self.now.instant + SLEEP_MAX),
         ];
@@ -296,6 +303,7 @@ impl Shard {
         let before = self.layer.counters();
         let mut outputs = Vec::new();
         self.settle_trunks();
+        self.settle_sessions();
         while let Some(input) = self.inputs.pop_front() {
             self.layer.handle(self.now, input);
             outputs.extend(std::iter::from_fn(|| self.layer.poll()));
@@ -304,15 +312,11 @@ impl Shard {
                     Output::Transmit { flow, bytes } => self.write(flow, bytes),
                     Output::Request { id, flow, request } => self.request(id, flow, request),
                     Output::Answer { ticket, answer } => self.answered(ticket, answer),
-                    // No INVITE is sent, and each that comes is refused at once.
-                    Output::Provisional { .. }
-                    | Output::Again { .. }
-                    | Output::Cancelled(_)
-                    | Output::Acknowledged { .. }
-                    | Output::Abandoned { .. } => {}
+                    of_invite => self.session_output(of_invite),
                 }
             }
             self.settle_trunks();
+            self.settle_sessions();
         }
         let after = self.layer.counters();
         if before != after {
@@ -440,6 +444,7 @@ impl Shard {
                 self.components.take(std::mem::take(&mut serving.components));
                 self.serving = Serving::new(*serving);
                 self.take_trunks();
+                self.end_moved_sessions();
             }
             Change::UpTo(revisions) => {
                 self.applied.send_replace(revisions);
@@ -466,6 +471,9 @@ impl Shard {
             }
             Question::Trunks(reply) => {
                 let _ = reply.send(self.trunk_statuses());
+            }
+            Question::Sessions(reply) => {
+                let _ = reply.send(self.sessions_status());
             }
             Question::Trunk(name, reply) => {
                 let _ = reply.send(self.trunk_for_test(&name));

@@ -11,6 +11,7 @@ use std::{
 
 use ::sip::{
     Flow, Request, Response, Status, Uri,
+    invite::SessionId,
     registrar::Binding,
     transaction::{self, Input, Ticket},
 };
@@ -118,6 +119,13 @@ impl Deliveries {
 impl Shard {
     /// Delivers `text` to the endpoints of `to`, or to the one that its resource names as a public GRUU.
     pub(super) fn deliver(&mut self, sender: Sender, from: &BareJid, to: &Jid, text: &Text, deadline: Option<Instant>) {
+        if let Some(sender) = self.converse(sender, from, to, text, deadline, false) {
+            self.page(sender, from, to, text, deadline);
+        }
+    }
+
+    /// The same outside of sessions.
+    pub(super) fn page(&mut self, sender: Sender, from: &BareJid, to: &Jid, text: &Text, deadline: Option<Instant>) {
         let (from, recipient) = match (uri::to_sip(from), uri::to_sip(to.bare())) {
             (Ok(from), Ok(to)) => (from, to),
             (Err(error), _) | (_, Err(error)) => {
@@ -173,6 +181,9 @@ impl Shard {
 
     /// A request of a delivery could not be sent.
     pub(super) fn fail_ticket(&mut self, ticket: Ticket, error: StanzaError) {
+        if SessionId::of(ticket).is_some() {
+            return self.session_unsent(ticket, error);
+        }
         if let Some((number, branch)) = self.deliveries.tickets.remove(&ticket) {
             self.end_branch(number, branch, Ended::Refused(error));
         }
@@ -228,7 +239,11 @@ impl Shard {
         if self.probe_answered(ticket, &answer) {
             return;
         }
+        self.note_progress(ticket);
         let Some(answer) = self.trunk_answered(ticket, answer) else { return };
+        if SessionId::of(ticket).is_some() {
+            return self.session_answered(ticket, answer);
+        }
         let Some((number, branch)) = self.deliveries.tickets.remove(&ticket) else { return };
         let Some(delivery) = self.deliveries.by_number.get_mut(&number) else { return };
         let Some(attempt) = delivery.branches.get_mut(branch) else { return };
@@ -303,6 +318,11 @@ impl Shard {
                 self.finish(sender, Ended::Refused(error));
             }
         }
+    }
+
+    /// Tells the sender what became of a text in a session.
+    pub(super) fn end_text(&mut self, sender: Sender, result: Result<(), StanzaError>) {
+        self.finish(sender, result.map_or_else(Ended::Refused, |()| Ended::Taken));
     }
 
     /// Tells the sender.

@@ -6,7 +6,10 @@
 
 use std::time::Instant;
 
-use interwork::message::{self, Reading};
+use interwork::{
+    message::{self, Reading},
+    typing::ChatState,
+};
 use lexicon::{BareJid, DomainPair, Jid, JidRef};
 use link::{Envelope, Receipt, Settled};
 use policy::contact::{
@@ -130,7 +133,14 @@ impl Shard {
             Kind::Iq(IqKind::Get) if to_domain => {
                 self.domain_iq(&arrived.stanza, &arrived.from, &arrived.to, arrived.receipt)
             }
-            Kind::Iq(IqKind::Get | IqKind::Set) => self.refuse(arrived.receipt, iq_refusal(&arrived.stanza)),
+            Kind::Iq(kind @ (IqKind::Get | IqKind::Set)) => {
+                let Arrived { stanza, from, to, receipt, .. } = arrived;
+                let asked =
+                    if kind == IqKind::Get { self.user_info(&stanza, &from, &to, receipt) } else { Some(receipt) };
+                if let Some(receipt) = asked {
+                    self.refuse(receipt, iq_refusal(&stanza));
+                }
+            }
             Kind::Iq(IqKind::Result | IqKind::Error) => self.silence(arrived.receipt, "iq_answer"),
         }
     }
@@ -139,12 +149,21 @@ impl Shard {
         let Arrived { stanza, from, to, receipt, deadline } = arrived;
         match message::read(&stanza) {
             Reading::Text(text) => {
-                self.deliver(Sender::Partner(receipt), from.bare(), &to, &text, Some(deadline));
+                let (sender, deadline) = (Sender::Partner(receipt), Some(deadline));
+                let has_state = ChatState::of(&stanza).is_some();
+                if let Some(sender) = self.converse(sender, from.bare(), &to, &text, deadline, has_state) {
+                    self.page(sender, from.bare(), &to, &text, deadline);
+                }
                 if text.encrypted {
                     self.hint_at_encryption(to.bare(), &from);
                 }
             }
             Reading::Failure(error) => self.failure(&stanza, &from, &to, receipt, &error),
+            Reading::Nothing(message::Silence::ChatState) => {
+                if let Some(receipt) = self.chat_state(&stanza, &from, &to, receipt) {
+                    self.silence(receipt, message::Silence::ChatState.as_str());
+                }
+            }
             Reading::Nothing(silence) => {
                 self.silence(receipt, silence.as_str());
                 if silence == message::Silence::Encrypted {

@@ -14,6 +14,7 @@ use ::sip::Status;
 use interwork::{
     error::{self, Addressed, Answer, Origin},
     message::{self, Addresses, Text},
+    typing::{self, ChatState},
     uri::{self, UriError},
 };
 use lexicon::{BareJid, DomainPair, Jid};
@@ -39,9 +40,16 @@ pub(super) struct Letter {
     from: BareJid,
     to: Jid,
     text: Text,
+    /// Whether it came in a dialog: its Call-ID is the thread, and chat states are known.
+    in_session: bool,
 }
 
 impl Letter {
+    /// One that came in a session.
+    pub(super) fn in_session(incoming: Incoming, from: BareJid, to: Jid, text: Text) -> Self {
+        Self { incoming, from, to, text, in_session: true }
+    }
+
     fn pair(&self) -> Pair {
         Pair { internal: self.from.clone(), partner: self.to.bare().clone() }
     }
@@ -84,28 +92,39 @@ impl Shard {
             Ok(to) => to,
             Err(error) => return self.refuse_message(&incoming, address_answer(error), &[]),
         };
-        let Some(edge) = self.snapshot() else {
-            return self.refuse_message(&incoming, unavailable("The gateway is starting"), &[]);
-        };
         let text = match message::text_of(&incoming.request) {
             Ok(text) => text,
             Err(error) => return self.refuse_message(&incoming, error.answer(), error.fields()),
         };
+        self.take_letter(Letter { incoming, from, to, text, in_session: false });
+    }
+
+    /// Judges a text of an internal user and sends it on its way.
+    pub(super) fn take_letter(&mut self, letter: Letter) {
+        let Letter { incoming, from, to, text, .. } = &letter;
+        let Some(edge) = self.snapshot() else {
+            return self.refuse_message(incoming, unavailable("The gateway is starting"), &[]);
+        };
         tracing::debug!(%from, %to, bytes = text.body.len(), "a message of an internal user");
         if edge.is_internal(to.domain()) {
-            return self.message_inside(incoming, &from, &to, &text);
+            return self.message_inside(letter);
         }
         let partner = edge.partner_of(to.domain()).map(AsRef::as_ref);
-        let contact = self.book.contact(&from, to.bare());
-        let has_access = partner.is_some_and(|partner| self.access.judge(&from, partner).is_allowed());
+        let contact = self.book.contact(from, to.bare());
+        let has_access = partner.is_some_and(|partner| self.access.judge(from, partner).is_allowed());
         let case = Outbound { partner, contact, has_access };
         match judge_outbound(StanzaKind::Message(MessageKind::Chat), case) {
             Err(refusal) => {
                 let text = refusal.text(to.domain()).to_string();
-                self.refuse_message(&incoming, Answer::new(Status::FORBIDDEN).with_text(&text), &[]);
+                self.refuse_message(incoming, Answer::new(Status::FORBIDDEN).with_text(&text), &[]);
             }
-            Ok(effect) => self.open_then_send(effect.widens(contact), Letter { incoming, from, to, text }),
+            Ok(effect) => self.open_then_send(effect.widens(contact), letter),
         }
+    }
+
+    /// A text came in a dialog that is over.
+    pub(super) fn reject_letter(&mut self, letter: &Letter) {
+        self.refuse_message(&letter.incoming, Answer::new(Status::NO_SUCH_TRANSACTION), &[]);
     }
 
     pub(super) fn refuse_message(&mut self, incoming: &Incoming, answer: Answer, fields: &[(&str, &str)]) {
@@ -114,19 +133,30 @@ impl Shard {
     }
 
     /// Between two internal users; the recipient's endpoints or component answer.
-    fn message_inside(&mut self, incoming: Incoming, from: &BareJid, to: &Jid, text: &Text) {
+    fn message_inside(&mut self, letter: Letter) {
+        let Letter { incoming, from, to, text, .. } = letter;
+        if let Err(answer) = self.may_write_inside(&incoming, &to) {
+            return self.refuse_message(&incoming, answer, &[]);
+        }
         if self.serving.speaks_xmpp(to.bare()) {
-            return self.letter_to_component(incoming, from, to, text);
+            return self.letter_to_component(incoming, &from, &to, &text);
+        }
+        self.deliver(Sender::User(Box::new(incoming)), &from, &to, &text, None);
+    }
+
+    /// Whether there may be an internal user at `to`, other than behind the system that asks.
+    pub(super) fn may_write_inside(&self, incoming: &Incoming, to: &Jid) -> Result<(), Answer> {
+        if self.serving.speaks_xmpp(to.bare()) {
+            return Ok(());
         }
         if !self.may_exist(to.bare()) {
-            return self.refuse_message(&incoming, Answer::new(Status::NOT_FOUND), &[]);
+            return Err(Answer::new(Status::NOT_FOUND));
         }
         let back = self.serving.trunk_of(to.bare()).map(|trunk| request::Origin::Trunk(trunk.name.clone()));
         if back.is_some() && back == incoming.origin {
-            let answer = Answer::new(Status::LOOP_DETECTED).with_text("The system that sent this serves the recipient");
-            return self.refuse_message(&incoming, answer, &[]);
+            return Err(Answer::new(Status::LOOP_DETECTED).with_text("The system that sent this serves the recipient"));
         }
-        self.deliver(Sender::User(Box::new(incoming)), from, to, text, None);
+        Ok(())
     }
 
     /// Stores the contact if this message opens it; a message behind one that does so waits for it.
@@ -182,7 +212,6 @@ impl Shard {
     fn send(&mut self, letter: Letter) {
         let pair = letter.pair();
         let call_id = letter.incoming.request.headers.call_id().unwrap_or_default().to_owned();
-        let thread = self.memory.repeats(&pair, &call_id).then_some(call_id);
         let id = self.tokens.make();
         let message_type = match self.snapshot() {
             Some(edge) => edge.settings().pager_message_type.as_str(),
@@ -190,7 +219,12 @@ impl Shard {
         };
         let from = Jid::from(letter.from.clone());
         let addresses = Addresses { from: &from, to: &letter.to, id: &id };
-        let batch = message::stanza(addresses, &letter.text, message_type, thread.as_deref());
+        let batch = if letter.in_session {
+            typing::stanza(addresses, Some(&letter.text), ChatState::Active, Some(&call_id))
+        } else {
+            let thread = self.memory.repeats(&pair, &call_id).then_some(call_id.as_str());
+            message::stanza(addresses, &letter.text, message_type, thread)
+        };
         let domains = DomainPair { local: letter.from.domain().clone(), remote: letter.to.domain().clone() };
         let deadline = self.now.instant + DECISION_MAX;
         match self.port.try_send(domains, batch, deadline) {
@@ -292,16 +326,17 @@ impl Shard {
             self.refuse_message(&letter.incoming, unavailable("The gateway is stopping"), &[]);
         }
         self.give_up_letters();
+        self.give_up_sessions();
     }
 }
 
-fn unavailable(text: &str) -> Answer {
+pub(super) fn unavailable(text: &str) -> Answer {
     let answer = Answer::new(Status::TEMPORARILY_UNAVAILABLE).with_text(text);
     Answer { retry_after: Some(error::RETRY_AFTER_SECONDS), ..answer }
 }
 
 /// The answer for a Request-URI that is no XMPP address.
-fn address_answer(error: UriError) -> Answer {
+pub(super) fn address_answer(error: UriError) -> Answer {
     let status = match error {
         UriError::Scheme | UriError::Secure => Status::UNSUPPORTED_URI_SCHEME,
         UriError::NoUser => Status::NOT_FOUND,

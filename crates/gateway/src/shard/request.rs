@@ -20,7 +20,10 @@ use store::Backend;
 use super::Shard;
 
 /// Value of Allow.
-const ALLOW: &str = "MESSAGE, OPTIONS, REGISTER";
+const ALLOW: &str = "ACK, BYE, CANCEL, INFO, INVITE, MESSAGE, OPTIONS, REGISTER, UPDATE";
+
+/// What Require may ask for where a session is concerned (RFC 4028).
+const TIMER: &str = "timer";
 
 /// A proof that cannot be right, for users who do not exist: the answer then takes as long as for those who do.
 const NO_HA1: &str = "0000000000000000000000000000000000000000000000000000000000000000";
@@ -67,7 +70,11 @@ impl Shard {
             }
             None => {}
         }
+        let in_dialog = incoming.request.headers.to().is_ok_and(|to| to.tag().is_some());
         match incoming.request.method {
+            _ if in_dialog => self.in_dialog(incoming),
+            Method::Invite => self.invite(incoming),
+            Method::Bye | Method::Info | Method::Update => self.in_dialog(incoming),
             Method::Register => self.register(incoming),
             Method::Message => self.message(incoming),
             Method::Options => self.options(&incoming),
@@ -93,22 +100,21 @@ impl Shard {
         if vias.any(|via| self.flows.is_ours(&via)) {
             return status(Status::LOOP_DETECTED);
         }
-        if to.is_ok_and(|to| to.tag().is_some()) {
-            return status(Status::NO_SUCH_TRANSACTION);
-        }
-        let required: Vec<&str> = request.headers.values(Name::Require).collect();
+        let has_timer = matches!(request.method, Method::Invite | Method::Update);
+        let unknown = |tag: &&str| !(has_timer && tag.eq_ignore_ascii_case(TIMER));
+        let required: Vec<&str> = request.headers.values(Name::Require).filter(unknown).collect();
         if !required.is_empty() {
             return Some(Flawed::Field(Status::BAD_EXTENSION, "Unsupported", required.join(", ")));
         }
         None
     }
 
-    fn options(&mut self, incoming: &Incoming) {
+    pub(super) fn options(&mut self, incoming: &Incoming) {
         let accept = interwork::message::ACCEPT;
         self.answer(incoming, Answer::new(Status::OK), &[("Allow", ALLOW), ("Accept", accept)]);
     }
 
-    fn refuse_method(&mut self, incoming: &Incoming, status: Status) {
+    pub(super) fn refuse_method(&mut self, incoming: &Incoming, status: Status) {
         self.counters.sip("method");
         self.answer(incoming, Answer::new(status), &[("Allow", ALLOW)]);
     }
@@ -224,6 +230,9 @@ impl Shard {
         if let Some(diagnostics) = diagnostics {
             // The answer is complete without it.
             let _left_out = response.headers.push_named(MS_DIAGNOSTICS, diagnostics);
+        }
+        if incoming.request.method == Method::Invite && self.invite_judged(incoming.id, &response) {
+            return;
         }
         let is_gone = self.flows.flow(incoming.flow.id).is_none();
         if is_gone && matches!(incoming.origin, Some(Origin::Trunk(_))) {

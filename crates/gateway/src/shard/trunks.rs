@@ -7,6 +7,7 @@
 mod health;
 mod receiving;
 mod sending;
+mod ways;
 
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap, VecDeque},
@@ -19,6 +20,8 @@ use bytes::Bytes;
 use lexicon::Timestamp;
 use policy::{Trunk, TrunkName, peer::HostPort};
 use xmpp::stanza::StanzaError;
+
+pub(super) use ways::literal;
 
 use super::Shard;
 use crate::{

@@ -91,8 +91,7 @@ async fn what_is_not_supported_is_refused_with_what_is() {
     let mut phone = scene.phone("romeo").await;
     let (us, juliet) = ("sip:romeo@contoso.example", "sip:juliet@fabrikam.example");
     for (method, status) in [
-        (Method::Info, 405),
-        (Method::Bye, 405),
+        (Method::Notify, 405),
         (Method::Subscribe, 489),
         (Method::Publish, 489),
         (Method::Other("SERVICE".into()), 501),
@@ -100,11 +99,15 @@ async fn what_is_not_supported_is_refused_with_what_is() {
         let request = phone.request(method.clone(), juliet, us, juliet);
         let response = phone.ask(request).await;
         assert_eq!(response.status.code(), status, "{method}");
-        assert_eq!(response.headers.first(Name::Allow), Some("MESSAGE, OPTIONS, REGISTER"));
+        assert_eq!(
+            response.headers.first(Name::Allow),
+            Some("ACK, BYE, CANCEL, INFO, INVITE, MESSAGE, OPTIONS, REGISTER, UPDATE")
+        );
     }
-    let invite = phone.request(Method::Invite, juliet, us, juliet);
-    let response = phone.ask(invite).await;
-    assert_eq!(response.status.code(), 405);
+    for method in [Method::Info, Method::Bye, Method::Update] {
+        let request = phone.request(method.clone(), juliet, us, juliet);
+        assert_eq!(phone.ask(request).await.status.code(), 481, "{method} belongs into a dialog");
+    }
     scene.is_well().await;
 }
 

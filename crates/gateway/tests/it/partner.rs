@@ -2,6 +2,7 @@
 
 use std::time::Instant;
 
+use interwork::typing::ChatState;
 use lexicon::{DomainPair, JidRef};
 use link::{Envelope, Inbox, LinkEnd, Port, Settled};
 use tokio::time::timeout;
@@ -31,6 +32,11 @@ pub(crate) struct Sent {
 }
 
 impl Sent {
+    /// The chat state in it.
+    pub(crate) fn state(&self) -> Option<ChatState> {
+        ChatState::of(&StanzaRef::of(self.envelope.batch.element(0)).unwrap())
+    }
+
     /// It was written to an authorised stream.
     pub(crate) fn written(self) {
         self.envelope.receipts.settle_all(&Settled::Done);
@@ -74,11 +80,16 @@ impl Edge {
 
     /// Hands over a stanza without waiting for its end.
     pub(crate) fn send(&mut self, xml: &str) {
+        self.send_for(xml, PATIENCE);
+    }
+
+    /// The same for a stanza that is of no use after `life`.
+    pub(crate) fn send_for(&mut self, xml: &str, life: std::time::Duration) {
         let batch = Batch::from_xml(xml.to_owned()).unwrap();
         let stanza = StanzaRef::of(batch.element(0)).unwrap();
         let side = |address: Option<&str>| domain(JidRef::split(address.unwrap()).unwrap().domain);
         let pair = DomainPair { local: side(stanza.to()), remote: side(stanza.from()) };
-        self.port.try_send(pair, batch.clone(), Instant::now() + PATIENCE).unwrap();
+        self.port.try_send(pair, batch.clone(), Instant::now() + life).unwrap();
     }
 
     /// The same once the link has room for it.

@@ -131,6 +131,16 @@ impl Sessions {
         self.sessions.is_empty()
     }
 
+    /// Whether a session is held, or stays for what comes late.
+    pub fn contains(&self, id: SessionId) -> bool {
+        self.sessions.contains_key(&id)
+    }
+
+    /// The session that a request claims to be in, by Call-ID and our tag. The peer's tag is looked at when it goes in.
+    pub fn of_request(&self, request: &Request) -> Option<SessionId> {
+        self.dialogs.find(request).copied()
+    }
+
     fn is_full(&self) -> bool {
         self.sessions.len() >= self.settings.sessions_max
     }

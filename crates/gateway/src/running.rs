@@ -11,7 +11,7 @@ use ::sip::Transport;
 use link::{LinkEnd, Snapshots};
 use net::{
     dns::{DnsConfig, Resolver, ResolverError},
-    listen::{ListenError, listen},
+    listen::{ListenError, listen, listen_udp},
     tls::{CertificateFileError, CertificateFiles, Identities, Tls, TlsError},
 };
 use policy::{AccessPolicies, TrunkName};
@@ -389,7 +389,7 @@ struct Bound {
 async fn bind(config: &GatewayConfig) -> Result<Bound, GatewayError> {
     let mut bound = Bound { udp: Vec::new(), tcp: Vec::new(), tls: Vec::new(), components: Vec::new() };
     for address in &config.sip_udp {
-        let socket = UdpSocket::bind(address).await.map_err(|error| ListenError::of(*address, error))?;
+        let socket = listen_udp(*address)?;
         bound.udp.push(Arc::new(socket));
     }
     for address in &config.sip_tcp {
@@ -422,9 +422,8 @@ fn flows(bound: &Bound, config: &GatewayConfig) -> Flows {
         port: address.port(),
     };
     let listeners = all.into_iter().map(listener).collect();
-    let datagrams = |(socket, address): (&Arc<UdpSocket>, &SocketAddr)| Datagrams {
-        socket: Arc::clone(socket),
-        sent_by: format!("{}:{}", host(address), address.port()).into(),
+    let datagrams = |(socket, address): (&Arc<UdpSocket>, &SocketAddr)| {
+        Datagrams::new(Arc::clone(socket), format!("{}:{}", host(address), address.port()).into())
     };
     Flows::new(bound.udp.iter().zip(&udp).map(datagrams).collect(), listeners)
 }

@@ -1,11 +1,15 @@
-//! Listening TCP sockets.
+//! Listening sockets.
 
 use std::{io, net::SocketAddr};
 
-use tokio::net::{TcpListener, TcpSocket};
+use socket2::SockRef;
+use tokio::net::{TcpListener, TcpSocket, UdpSocket};
 
 /// Connections that the kernel completes before we accept them.
 const BACKLOG: u32 = 1024;
+
+/// Bytes that the kernel may hold for a UDP socket, each way, as far as the machine permits it. A burst beyond them is lost.
+const DATAGRAMS_BYTES: usize = 4 << 20;
 
 /// Listens on `address`; port 0 lets the kernel choose, and [`TcpListener::local_addr`] then tells the real one.
 ///
@@ -18,6 +22,18 @@ pub fn listen(address: SocketAddr) -> Result<TcpListener, ListenError> {
     socket.set_nodelay(true).map_err(name)?;
     socket.bind(address).map_err(name)?;
     socket.listen(BACKLOG).map_err(name)
+}
+
+/// A UDP socket on `address`, with room for bursts. Port 0 lets the kernel choose. Needs a tokio runtime.
+pub fn listen_udp(address: SocketAddr) -> Result<UdpSocket, ListenError> {
+    let name = |source| ListenError::of(address, source);
+    let socket = std::net::UdpSocket::bind(address).map_err(name)?;
+    let buffers = SockRef::from(&socket);
+    // What the machine does not permit is not needed to work, only under load.
+    let _ = buffers.set_recv_buffer_size(DATAGRAMS_BYTES);
+    let _ = buffers.set_send_buffer_size(DATAGRAMS_BYTES);
+    socket.set_nonblocking(true).map_err(name)?;
+    UdpSocket::from_std(socket).map_err(name)
 }
 
 /// Why an address cannot be listened on. Each text is a sentence for the operator.

@@ -1,11 +1,12 @@
 //! The table of flows: where the bytes of a flow go.
 //!
 //! A UDP flow is a local socket and a remote address; it is made when first needed and forgotten when it was not used for
-//! a while. A flow of TCP or TLS lives as long as its connection. Writing never waits: a datagram that the socket does not take is
-//! lost as on the network, a connection whose queue is full is given up.
+//! a while. A flow of TCP or TLS lives as long as its connection. Writing never waits: datagrams that a socket does not take
+//! wait for it in a bounded queue and are lost beyond it, a connection whose queue is full is given up.
 
 use std::{
     collections::HashMap,
+    io::ErrorKind,
     net::{IpAddr, SocketAddr},
     sync::Arc,
     time::{Duration, Instant},
@@ -13,7 +14,7 @@ use std::{
 
 use ::sip::{Flow, FlowId, Transport, Via};
 use bytes::Bytes;
-use tokio::net::UdpSocket;
+use tokio::{net::UdpSocket, sync::mpsc};
 
 use super::Connection;
 use crate::trunk::OwnAddresses;
@@ -24,12 +25,41 @@ const UDP_FLOWS_MAX: usize = 65_536;
 /// its flow anew.
 const UDP_IDLE_MAX: Duration = Duration::from_secs(70);
 
+/// Datagrams that wait until a socket takes more.
+const DATAGRAMS_MAX: usize = 4096;
+
 /// A UDP socket as the shard uses it.
 #[derive(Debug)]
 pub(crate) struct Datagrams {
     pub(crate) socket: Arc<UdpSocket>,
     /// Our address for the Via of requests.
     pub(crate) sent_by: Arc<str>,
+    /// To a task that waits for the socket.
+    waiting: mpsc::Sender<(Bytes, SocketAddr)>,
+}
+
+impl Datagrams {
+    /// Needs a tokio runtime.
+    pub(crate) fn new(socket: Arc<UdpSocket>, sent_by: Arc<str>) -> Self {
+        let (waiting, mut queue) = mpsc::channel::<(Bytes, SocketAddr)>(DATAGRAMS_MAX);
+        let patient = Arc::clone(&socket);
+        tokio::spawn(async move {
+            while let Some((bytes, remote)) = queue.recv().await {
+                // What cannot be sent is lost as on the network.
+                let _ = patient.send_to(&bytes, remote).await;
+            }
+        });
+        Self { socket, sent_by, waiting }
+    }
+
+    /// Sends at once, or when the socket takes more; whether it will.
+    fn send(&self, bytes: Bytes, remote: SocketAddr) -> bool {
+        match self.socket.try_send_to(&bytes, remote) {
+            Ok(_) => true,
+            Err(error) if error.kind() == ErrorKind::WouldBlock => self.waiting.try_send((bytes, remote)).is_ok(),
+            Err(_) => false,
+        }
+    }
 }
 
 #[derive(Debug)]
@@ -198,8 +228,8 @@ impl Flows {
         }
         let Some(flow) = self.udp.get_mut(&id) else { return Written::Lost };
         flow.used = now;
-        let sent = self.sockets.get(flow.socket).map(|datagrams| datagrams.socket.try_send_to(&bytes, flow.remote));
-        if matches!(sent, Some(Ok(_))) { Written::Yes } else { Written::Lost }
+        let sent = self.sockets.get(flow.socket).is_some_and(|datagrams| datagrams.send(bytes, flow.remote));
+        if sent { Written::Yes } else { Written::Lost }
     }
 }
 

@@ -158,7 +158,10 @@ fn trunks(trunks: &[Trunk], findings: &mut Vec<Finding>) {
         let about = format!("trunk {}", trunk.name);
         let errors = trunk.target_states.iter().flatten().filter(|target| target.state != "up");
         let errors: Vec<_> = errors
-            .map(|target| format!("{}: {}", target.target, target.last_error.as_deref().unwrap_or("no answer yet")))
+            .map(|target| match target.last_error.as_deref() {
+                Some(error) if error.starts_with(&target.target) => error.to_owned(),
+                error => format!("{}: {}", target.target, error.unwrap_or("no answer yet")),
+            })
             .collect();
         let remedy = format!("legation trunk test {}", trunk.name);
         findings.push(match trunk.state.as_deref() {

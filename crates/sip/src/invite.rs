@@ -35,9 +35,11 @@
 //! id means nothing to the user, except that each request that was in flight still has its [`Event::Answered`]. BYE, CANCEL
 //! or a refusal is sent as the state demands, and what comes late is answered here.
 //!
-//! Authentication, who may call whom, `Require` and SDP are judged before or above ([`crate::uas`] helps), and so is whether
-//! a request in a session came from where the session is: here the tags alone decide. `Require: timer` can be promised. The
-//! tickets of sessions are never withdrawn: each wants its answer. Left out: reliable provisional answers, early media, and credentials inside a dialog.
+//! Authentication, who may call whom, `Require` and SDP are judged before or above ([`crate::uas`] helps), and so is
+//! whether a request in a session came from where the session is: here the tags alone decide. `Require: timer` can be
+//! promised. The tickets of sessions are never withdrawn: each wants its answer.
+//!
+//! Left out: reliable provisional answers, early media, and credentials inside a dialog.
 
 use std::sync::Arc;
 

@@ -299,12 +299,7 @@ pub async fn start(
     let Links { partners: link, inner_servers } = links.into();
     // One whose other end is gone says so to whoever uses it.
     let inner = inner_servers.unwrap_or_else(|| link::local(1).0);
-    if config.sip_udp.is_empty() && config.sip_tcp.is_empty() && config.sip_tls.is_empty() {
-        return Err(GatewayError::NoListener);
-    }
-    if !config.sip_tls.is_empty() && config.certificates.is_empty() {
-        return Err(GatewayError::NoCertificate);
-    }
+    check(&config)?;
     let (shown, tls_in_use) = watch::channel(Tls::new(Identities::load(&config.certificates)?)?);
     let resolver = Arc::new(Resolver::new(config.dns.clone())?);
     let (book, serving, seen) = book::load(&store).await?;
@@ -337,30 +332,16 @@ pub async fn start(
         store: store.clone(),
         stored,
         port: link.link.port(LINK_WINDOW),
-        components: Ports {
-            components: link.link.port(COMPONENTS_WINDOW),
-            inner_servers: link.link.port(INNER_WINDOW),
-            inner_leg: inner.link.port(INNER_WINDOW),
-        },
+        components: ports(&link, &inner),
         serving,
         counters: Arc::clone(&counters),
         contacts: config.contacts.into(),
         applied,
     };
-    for (index, socket) in bound.udp.into_iter().enumerate() {
-        tokio::spawn(udp::read(socket, index, arrivals.clone(), Arc::clone(&counters), stopped.clone()));
-    }
-    let means = tcp::Means { arrivals, counters: Arc::clone(&counters), seats: Arc::default(), stop: stopped.clone() };
-    for listener in bound.tcp {
-        tokio::spawn(tcp::accept(listener, None, means.clone()));
-    }
-    for listener in bound.tls {
-        tokio::spawn(tcp::accept(listener, Some(tls_in_use.clone()), means.clone()));
-    }
     let (stop_listening, half_open) = (stopped.clone(), listener::half_open());
     let means = listener::Means { told, counters: Arc::clone(&counters), snapshots, half_open, stop: stop_listening };
-    let accept = |socket| tokio::spawn(listener::accept(socket, means.clone()));
-    let listeners = bound.components.into_iter().map(accept).collect();
+    let sip = tcp::Means { arrivals, counters: Arc::clone(&counters), seats: Arc::default(), stop: stopped.clone() };
+    let listeners = bound.serve(tls_in_use, sip, means);
     tokio::spawn(book::follow(store, seen, changes));
     let ears = Ears {
         arrivals: arrived,
@@ -378,12 +359,48 @@ pub async fn start(
     Ok(Running { udp, tcp, tls, components, monitor, certificates, stop, shard, listeners })
 }
 
+fn check(config: &GatewayConfig) -> Result<(), GatewayError> {
+    if config.sip_udp.is_empty() && config.sip_tcp.is_empty() && config.sip_tls.is_empty() {
+        return Err(GatewayError::NoListener);
+    }
+    if !config.sip_tls.is_empty() && config.certificates.is_empty() {
+        return Err(GatewayError::NoCertificate);
+    }
+    Ok(())
+}
+
+fn ports(partners: &LinkEnd, inner: &LinkEnd) -> Ports {
+    Ports {
+        components: partners.link.port(COMPONENTS_WINDOW),
+        inner_servers: partners.link.port(INNER_WINDOW),
+        inner_leg: inner.link.port(INNER_WINDOW),
+    }
+}
+
 /// Sockets that are bound.
 struct Bound {
     udp: Vec<Arc<UdpSocket>>,
     tcp: Vec<TcpListener>,
     tls: Vec<TcpListener>,
     components: Vec<TcpListener>,
+}
+
+impl Bound {
+    /// Reads and accepts until the gateway stops; those that components connect to are to be waited for then.
+    fn serve(self, tls: watch::Receiver<Tls>, sip: tcp::Means, components: listener::Means) -> Vec<JoinHandle<()>> {
+        for (index, socket) in self.udp.into_iter().enumerate() {
+            let (arrivals, counters) = (sip.arrivals.clone(), Arc::clone(&sip.counters));
+            tokio::spawn(udp::read(socket, index, arrivals, counters, sip.stop.clone()));
+        }
+        for listener in self.tcp {
+            tokio::spawn(tcp::accept(listener, None, sip.clone()));
+        }
+        for listener in self.tls {
+            tokio::spawn(tcp::accept(listener, Some(tls.clone()), sip.clone()));
+        }
+        let accept = |socket| tokio::spawn(listener::accept(socket, components.clone()));
+        self.components.into_iter().map(accept).collect()
+    }
 }
 
 async fn bind(config: &GatewayConfig) -> Result<Bound, GatewayError> {

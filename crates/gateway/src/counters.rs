@@ -12,7 +12,7 @@ use std::{
     },
 };
 
-use ::sip::transaction;
+use ::sip::{invite, transaction};
 
 /// One direction of the ledger.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
@@ -61,6 +61,7 @@ pub(crate) struct Counters {
     sip: Reasons,
     components: Reasons,
     transactions: Mutex<transaction::Counters>,
+    dialogs: Mutex<invite::Counters>,
 }
 
 impl Counters {
@@ -79,10 +80,17 @@ impl Counters {
         *self.transactions.lock().unwrap_or_else(PoisonError::into_inner) = counted;
     }
 
+    /// Takes over what the dialogs have counted.
+    pub(crate) fn dialogs(&self, counted: invite::Counters) {
+        *self.dialogs.lock().unwrap_or_else(PoisonError::into_inner) = counted;
+    }
+
     pub(crate) fn snapshot(&self) -> Snapshot {
         let mut sip = self.sip.read();
         let counted = *self.transactions.lock().unwrap_or_else(PoisonError::into_inner);
-        sip.extend(words(counted).into_iter().filter(|(_, count)| *count > 0));
+        let of_dialogs = *self.dialogs.lock().unwrap_or_else(PoisonError::into_inner);
+        let all = words(counted).into_iter().chain(dialog_words(of_dialogs));
+        sip.extend(all.filter(|(_, count)| *count > 0));
         let (from_partners, from_users) = (self.from_partners.ledger(), self.from_users.ledger());
         Snapshot { from_partners, from_users, sip, components: self.components.read() }
     }
@@ -103,6 +111,18 @@ fn words(counted: transaction::Counters) -> [(&'static str, u64); 13] {
         ("responses_misplaced", counted.responses_misplaced),
         ("responses_stray", counted.responses_stray),
         ("retransmissions", counted.retransmissions),
+    ]
+}
+
+fn dialog_words(counted: invite::Counters) -> [(&'static str, u64); 7] {
+    [
+        ("session_commands_dropped", counted.commands_dropped),
+        ("session_forks_ended", counted.forks_ended),
+        ("session_limit", counted.invitations_refused),
+        ("session_order", counted.requests_out_of_order),
+        ("session_strays", counted.strays),
+        ("session_unknown", counted.requests_unknown),
+        ("session_unwritable", counted.unwritable),
     ]
 }
 

@@ -6,7 +6,7 @@
 //! partner's user must be durable first. Sockets are in `sip`, all decisions in one task per shard.
 //!
 //! Internal addresses are those of the built-in registrar, of components, and of SIP deployments behind trunks. Presence of
-//! SIP users and sessions are left out.
+//! SIP users is left out.
 
 mod book;
 mod component;

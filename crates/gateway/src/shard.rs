@@ -428,6 +428,7 @@ impl Shard {
             Change::Users(users) => {
                 for address in self.book.take_users(users) {
                     self.registrar.remove(&address.to_string());
+                    self.end_sessions_of(&address);
                 }
             }
             Change::Contacts(rows) => {

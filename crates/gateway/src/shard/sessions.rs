@@ -162,6 +162,13 @@ impl Sessions {
         [self.dialogs.deadline(), talks, lingering].into_iter().flatten().min()
     }
 
+    /// Whether nothing is held of any session.
+    #[cfg(test)]
+    pub(super) fn is_empty(&self) -> bool {
+        let held = [self.talks.len(), self.by_pair.len(), self.legs.len(), self.judged.len(), self.sent.len()];
+        held.iter().all(|count| *count == 0) && self.dialogs.is_empty() && self.texts.is_empty()
+    }
+
     fn tell(&mut self, input: invite::Input) {
         self.steps.push_back(Step::Dialog(input));
     }
@@ -286,6 +293,7 @@ impl Shard {
 
     /// Gives both machines their inputs until none is left.
     pub(super) fn settle_sessions(&mut self) {
+        let before = self.sessions.dialogs.counters();
         while let Some(step) = self.sessions.steps.pop_front() {
             match step {
                 Step::Dialog(input) => {
@@ -294,6 +302,10 @@ impl Shard {
                 }
                 Step::Talk { talk, input, turn } => self.converse_on(talk, input, turn),
             }
+        }
+        let after = self.sessions.dialogs.counters();
+        if before != after {
+            self.counters.dialogs(after);
         }
     }
 
@@ -362,10 +374,17 @@ impl Shard {
                 moved.insert(dialog.talk);
             }
         }
-        for talk in moved {
-            let error = StanzaError::new(Condition::ServiceUnavailable);
-            let error = error.with_text("The recipient's system is switched off");
-            self.sessions.give(talk, Input::Stop(error), Turn::Plain);
+        let error = StanzaError::new(Condition::ServiceUnavailable);
+        let error = error.with_text("The recipient's system is switched off");
+        moved.into_iter().for_each(|talk| self.sessions.give(talk, Input::Stop(error.clone()), Turn::Plain));
+    }
+
+    /// Ends the sessions of a user who is none any more.
+    pub(super) fn end_sessions_of(&mut self, user: &BareJid) {
+        let theirs = self.sessions.talks.iter().filter(|(_, talk)| talk.pair.internal == *user);
+        let error = StanzaError::new(Condition::ServiceUnavailable);
+        for talk in theirs.map(|(number, _)| *number).collect::<Vec<_>>() {
+            self.sessions.give(talk, Input::Stop(error.clone()), Turn::Plain);
         }
     }
 

@@ -1,5 +1,7 @@
 //! The shard without sockets and with a clock of its own.
 
+mod sessions;
+
 use std::time::Duration;
 
 use ::sip::{

@@ -117,6 +117,10 @@ impl Party {
         self.requests.try_recv().is_err()
     }
 
+    pub(crate) fn has_no_answer(&mut self) -> bool {
+        self.responses.try_recv().is_err()
+    }
+
     /// The next response that is no 100.
     pub(crate) async fn response(&mut self) -> Response {
         timeout(PATIENCE, self.responses.recv()).await.expect("an answer comes").unwrap()

@@ -346,5 +346,27 @@ async fn a_user_of_the_registrar_opens_a_session() {
     romeo.reply(&reply, 200).await;
     assert_eq!(scene.edge.outcome().await, Ok(()));
     assert_eq!(scene.gateway.monitor().sessions().await.registrar, 1);
+    // An account that is gone has no sessions.
+    scene.store.remove_user(&actor(), &bare("romeo@contoso.example")).await.unwrap();
+    let bye = romeo.next_request().await;
+    assert!(bye.method == Method::Bye && dialog.is_of(&bye), "{bye:?}");
+    romeo.reply(&bye, 200).await;
+    scene.is_well().await;
+}
+
+/// A session permits nothing by itself: a stranger of a public domain may write once the internal user has.
+#[tokio::test]
+async fn a_session_without_a_text_opens_no_contact() {
+    let (mut scene, mut party) = scene_with(|_| {}).await;
+    let friar = "friar@litware.example";
+    let mut dialog = party.open(FROM_ALICE, "sip:friar@litware.example").await;
+    assert!(scene.edge.say(friar, ALICE, "x").await.is_err());
+    assert!(party.has_heard_nothing());
+    party.say(&mut dialog, "Good morrow").await;
+    scene.edge.next().await.written();
+    assert_eq!(party.response().await.status.code(), 202);
+    scene.edge.send(&message(friar, ALICE, "Benedicite"));
+    assert_eq!(party.hear(200).await, "Benedicite");
+    assert_eq!(scene.edge.outcome().await, Ok(()));
     scene.is_well().await;
 }

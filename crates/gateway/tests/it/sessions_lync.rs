@@ -226,3 +226,27 @@ async fn the_reason_of_a_failure_is_told() {
     assert_eq!(told, (Condition::RecipientUnavailable, Some("Failed to route to peer")));
     scene.is_well().await;
 }
+
+/// The connection of an INVITE ends while its text is on the way: nobody is told of a session that nobody asked for.
+#[tokio::test]
+async fn an_invite_whose_connection_is_gone_opens_nothing() {
+    let (mut scene, mut party) = pool().await;
+    let bytes = invite(&mut party);
+    party.send(bytes).await;
+    let first = scene.edge.next().await;
+    party.hang_up();
+    while standing(&scene).await > 0 {
+        tokio::task::yield_now().await;
+    }
+    first.written();
+    while scene.gateway.counters().from_users.queued > 0 {
+        tokio::task::yield_now().await;
+    }
+    // What is sent to the pool next is a session of its own, and not an answer to that INVITE.
+    scene.edge.send(&chat("one"));
+    let invite = party.expect(Method::Invite).await;
+    let _dialog = party.accept(&invite, &[("Supported", "ms-text-format")]).await;
+    assert_eq!(scene.edge.outcome().await, Ok(()));
+    assert!(party.has_no_answer());
+    scene.is_well().await;
+}

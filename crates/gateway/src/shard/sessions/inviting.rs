@@ -141,9 +141,10 @@ impl Shard {
         self.take_letter(Letter::in_session(incoming, from, to, text));
     }
 
-    /// What became of the first text in an INVITE, as its answer; whether `invite` is one that waits for that.
+    /// What became of the first text in an INVITE, as its answer; whether that was taken here. It is not where the INVITE
+    /// was refused at once, and there is nobody to be told of success once the INVITE was cancelled or its way is gone.
     pub(in crate::shard) fn invite_judged(&mut self, invite: ServerId, response: &Response) -> bool {
-        let Some(id) = self.sessions.judged.remove(&invite) else { return false };
+        let Some(id) = self.sessions.judged.remove(&invite) else { return response.status.is_success() };
         let Some(dialog) = self.sessions.legs.get(&id) else { return true };
         if response.status.is_success() {
             let (talk, leg) = (dialog.talk, dialog.leg);

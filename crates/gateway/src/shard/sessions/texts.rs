@@ -47,6 +47,11 @@ struct Parcel {
 }
 
 impl Texts {
+    #[cfg(test)]
+    pub(super) fn is_empty(&self) -> bool {
+        self.parcels.is_empty() && self.parts.is_empty()
+    }
+
     fn next(&mut self) -> u64 {
         self.made += 1;
         self.made

@@ -17,4 +17,5 @@ pub mod loopback;
 pub mod process;
 pub mod prosody;
 pub mod sip_user;
+pub mod sipp;
 pub mod slixmpp;

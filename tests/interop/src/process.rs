@@ -128,9 +128,14 @@ impl Process {
 
     /// Waits for it to end by itself and tells whether it reported success.
     pub fn ended(&mut self) -> bool {
+        self.ended_within(PATIENCE)
+    }
+
+    /// The same for a program that may take this long.
+    pub fn ended_within(&mut self, patience: Duration) -> bool {
         self.stdin = None;
         let child = &mut self.child;
-        until(&format!("end of {}", self.name), || child.try_wait().ok().flatten()).success()
+        until_within(patience, &format!("end of {}", self.name), || child.try_wait().ok().flatten()).success()
     }
 }
 
@@ -147,13 +152,17 @@ impl Drop for Process {
 }
 
 /// Looks again and again until `look` sees something. Panics with `what` when that takes longer than [`PATIENCE`].
-pub fn until<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
-    let end = Instant::now() + PATIENCE;
+pub fn until<T>(what: &str, look: impl FnMut() -> Option<T>) -> T {
+    until_within(PATIENCE, what, look)
+}
+
+fn until_within<T>(patience: Duration, what: &str, mut look: impl FnMut() -> Option<T>) -> T {
+    let end = Instant::now() + patience;
     loop {
         if let Some(seen) = look() {
             return seen;
         }
-        assert!(Instant::now() < end, "no {what} within {PATIENCE:?}");
+        assert!(Instant::now() < end, "no {what} within {patience:?}");
         thread::sleep(GLANCE);
     }
 }

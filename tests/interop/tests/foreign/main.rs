@@ -21,6 +21,7 @@ mod reaching;
 mod refusals;
 mod restart;
 mod rows;
+mod sipp;
 mod start;
 mod trunks;
 mod world;

@@ -1,0 +1,101 @@
+//! Message sessions with SIPp as the deployment behind a trunk, and a real partner: Prosody with a slixmpp client.
+//!
+//! The oracle is twofold: SIPp ends well only if every message came as its scenario expects, and the partner's client saw
+//! the texts once each.
+
+use std::time::Duration;
+
+use interop::kamailio::Transport;
+use interop::prosody::{Demands, Prosody};
+use interop::sipp::{Scenario, Setup, Sipp};
+use interop::slixmpp::Client;
+
+use crate::world::{CORP, PARTNER, ROW_13, STRANGER, World};
+
+const JULIET: &str = "juliet@fabrikam.example";
+const CAROL: &str = "carol@corp.example";
+
+/// 64·T1, and what a loaded machine adds.
+const UNACKNOWLEDGED_MAX: Duration = Duration::from_secs(60);
+
+struct Stage {
+    world: World,
+    local: std::net::SocketAddr,
+    transport: Transport,
+    juliet: Client,
+    _prosody: Prosody,
+}
+
+/// A trunk in session mode to where SIPp will be.
+fn stage(transport: Transport) -> Stage {
+    let world = World::start();
+    world.server.add_partner(PARTNER, "federated", ROW_13, Some(world.authority.root()));
+    let prosody = world.prosody(PARTNER, Demands::Encryption);
+    let juliet = Client::login(&prosody, JULIET);
+    let local = world.free_address();
+    let target = local.to_string();
+    let fields = ["--transport", transport.as_str(), "--target", &target, "--source", "127.0.0.0/8"];
+    world.server.add_trunk("corp", CORP, &[&fields[..], &["--session-mode", "session"]].concat());
+    Stage { world, local, transport, juliet, _prosody: prosody }
+}
+
+impl Stage {
+    fn sipp(&self, scenario: Scenario, lost: u32, to: &str) -> Sipp {
+        let folder = self.world.subfolder("sipp");
+        let (local, transport, gateway) = (self.local, self.transport, self.world.server.sip);
+        Sipp::start(&Setup { folder: &folder, scenario, local, gateway, transport, lost, to })
+    }
+
+    /// How many messages with this text the partner's user has received.
+    fn seen(&self, body: &str) -> usize {
+        self.juliet.received(0).iter().filter(|message| message.body == body).count()
+    }
+}
+
+/// A text opens a session that SIPp takes after two seconds.
+#[test]
+fn texts_open_sessions_that_sipp_takes() {
+    for (transport, lost) in [(Transport::Udp, 0), (Transport::Tcp, 0), (Transport::Udp, 10)] {
+        let mut stage = stage(transport);
+        let sipp = stage.sipp(Scenario::Takes, lost, CAROL);
+        stage.world.server.wait_for_targets("corp", &["up"]);
+        stage.juliet.send(CAROL, "x1", "Art thou there?");
+        stage.juliet.receive("SIPp's text", 0, |m| m.body == "Here, from SIPp" && m.from == CAROL);
+        assert_eq!(sipp.stop(), Ok(()), "{transport:?}, {lost} of 100 lost");
+        assert_eq!(stage.seen("Here, from SIPp"), 1);
+        stage.world.server.settled(1, 1);
+    }
+}
+
+/// SIPp opens a session, writes, hears, invites again and ends it.
+#[test]
+fn sessions_of_sipp_reach_the_partner() {
+    for transport in [Transport::Udp, Transport::Tcp] {
+        let mut stage = stage(transport);
+        let mut sipp = stage.sipp(Scenario::Opens, 0, JULIET);
+        stage.juliet.receive("SIPp's text", 0, |m| m.body == "From SIPp" && m.from == CAROL);
+        stage.juliet.send(CAROL, "x1", "And back");
+        assert_eq!(sipp.verdict(), Ok(()), "{transport:?}");
+        assert_eq!(stage.seen("From SIPp"), 1);
+        stage.world.server.settled(1, 1);
+    }
+}
+
+/// RFC 3261 §9: the partner's server is not there, so the first text stays undecided.
+#[test]
+fn sipp_cancels_an_invite_and_is_answered_487() {
+    let stage = stage(Transport::Udp);
+    stage.world.server.add_partner(STRANGER, "federated", ROW_13, Some(stage.world.authority.root()));
+    let silent = std::net::TcpListener::bind(stage.world.server_of(STRANGER)).expect("the address is free");
+    let mut sipp = stage.sipp(Scenario::Cancels, 0, &format!("friar@{STRANGER}"));
+    assert_eq!(sipp.verdict(), Ok(()));
+    drop(silent);
+}
+
+/// RFC 3261 §13.3.1.4: without an ACK the 2xx comes again, and after 64·T1 a BYE.
+#[test]
+fn a_session_that_sipp_never_acknowledges_is_ended() {
+    let stage = stage(Transport::Udp);
+    let mut sipp = stage.sipp(Scenario::Forgets, 0, JULIET);
+    assert_eq!(sipp.verdict_within(UNACKNOWLEDGED_MAX), Ok(()));
+}

@@ -131,7 +131,7 @@ async fn broken_frames_in_a_session_end_its_connection_alone() {
     }
 }
 
-/// More than ten thousand sessions at once, and what they cost; beyond the limit 503 with Retry-After (RFC 3261 §21.5.4).
+/// More than ten thousand sessions at once, and what they cost, their transactions still remembered; beyond the limit 503 with Retry-After (RFC 3261 §21.5.4).
 #[tokio::test]
 async fn ten_thousand_sessions_are_held() {
     const SESSIONS: usize = 16_384;
@@ -146,7 +146,6 @@ async fn ten_thousand_sessions_are_held() {
     }
     assert_eq!(standing(&scene).await, SESSIONS);
     let each = resident_bytes().saturating_sub(before) / SESSIONS;
-    println!("{each} bytes for each session, its transaction still remembered");
     assert!(each < BYTES_EACH_MAX, "{each} bytes each");
     let invite = party.invite(FROM_ALICE, TO_JULIET, &[]);
     let refused = party.ask(&invite).await;

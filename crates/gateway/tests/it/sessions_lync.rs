@@ -72,6 +72,27 @@ fn invite(party: &mut Party) -> Bytes {
     written(party, "sip:juliet@fabrikam.example", "INVITE", 1, &lines)
 }
 
+/// A text with its format, and one in HTML.
+async fn texts_of_the_client(scene: &mut Scene, party: &mut Party, target: &str, to: &str) {
+    for (number, kind, body, text) in [
+        (
+            3,
+            "text/plain; charset=UTF-8;msgr=WAAtAE0ATQBTAC0ASQBNAC0ARgBvAHIAbQBhAHQAOgAgAEYATgA9AE0AUwA=",
+            "Yes",
+            "Yes",
+        ),
+        (4, "text/html; charset=UTF-8", "<DIV style=\"font-size:10pt\">Fair&nbsp;saint</DIV>", "Fair saint"),
+    ] {
+        let lines = format!("{to}Content-Type: {kind}\n\n{body}");
+        let bytes = written(party, target, "MESSAGE", number, &lines);
+        party.send(bytes).await;
+        let sent = scene.edge.next().await;
+        assert_eq!(sent.body.as_deref(), Some(text));
+        sent.written();
+        assert_eq!(party.response().await.status.code(), 202);
+    }
+}
+
 #[tokio::test]
 async fn a_conversation_goes_from_invite_to_bye() {
     let (mut scene, mut party) = pool().await;
@@ -107,24 +128,7 @@ async fn a_conversation_goes_from_invite_to_bye() {
     assert_eq!(told.state(), Some(ChatState::Composing));
     told.written();
 
-    // A text with its format, and one in HTML.
-    for (number, kind, body, text) in [
-        (
-            3,
-            "text/plain; charset=UTF-8;msgr=WAAtAE0ATQBTAC0ASQBNAC0ARgBvAHIAbQBhAHQAOgAgAEYATgA9AE0AUwA=",
-            "Yes",
-            "Yes",
-        ),
-        (4, "text/html; charset=UTF-8", "<DIV style=\"font-size:10pt\">Fair&nbsp;saint</DIV>", "Fair saint"),
-    ] {
-        let lines = format!("{to}Content-Type: {kind}\n\n{body}");
-        let bytes = written(&mut party, &target, "MESSAGE", number, &lines);
-        party.send(bytes).await;
-        let sent = scene.edge.next().await;
-        assert_eq!(sent.body.as_deref(), Some(text));
-        sent.written();
-        assert_eq!(party.response().await.status.code(), 202);
-    }
+    texts_of_the_client(&mut scene, &mut party, &target, &to).await;
 
     // Typing of the partner's user goes as INFO.
     scene.edge.send(

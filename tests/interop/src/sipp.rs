@@ -15,7 +15,7 @@ use crate::process::{PATIENCE, Process};
 /// What it does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Scenario {
-    /// Takes sessions, until it is told to stop.
+    /// Takes sessions, late, until it is told to stop.
     Takes,
     /// Opens a session, and ends it.
     Opens,
@@ -48,8 +48,6 @@ pub struct Setup<'a> {
     pub gateway: SocketAddr,
     /// UDP or TCP.
     pub transport: Transport,
-    /// Of 100 messages, how many are lost on the way in and out.
-    pub lost: u32,
     /// Whom its INVITE is for.
     pub to: &'a str,
 }
@@ -68,14 +66,11 @@ impl Sipp {
         let (scenario, errors) = (setup.folder.join("scenario.xml"), setup.folder.join("errors.log"));
         fs::write(&scenario, text).expect("the world's folder can be written");
         let mode = if setup.transport == Transport::Tcp { "t1" } else { "u1" };
-        let (ip, port, lost) = (setup.local.ip().to_string(), setup.local.port().to_string(), setup.lost.to_string());
+        let (ip, port) = (setup.local.ip().to_string(), setup.local.port().to_string());
         let (scenario, told) = (path(&scenario).to_owned(), path(&errors).to_owned());
         let gateway = setup.gateway.to_string();
         let mut arguments = vec![gateway.as_str(), "-sf", &scenario, "-i", &ip, "-p", &port, "-t", mode];
         arguments.extend(["-nostdin", "-trace_err", "-error_file", &told, "-s", setup.to]);
-        if setup.lost > 0 {
-            arguments.extend(["-lost", &lost]);
-        }
         if setup.scenario != Scenario::Takes {
             arguments.extend(["-m", "1"]);
         }

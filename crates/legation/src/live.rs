@@ -269,6 +269,7 @@ impl panel::Live for Live {
                 listeners: self.listeners.clone(),
                 streams,
                 registrations: self.gateway.registrations().await.len() as u64,
+                message_sessions: self.gateway.sessions().await.total as u64,
                 components: panel::Live::components(self).await,
                 ledger: self.ledger(),
                 warnings,

@@ -15,6 +15,7 @@ pub(super) async fn run(caller: &Caller) -> Result<(), Failure> {
         ("started", output::time(&status.started_at)),
         ("revision", status.revision.to_string()),
         ("registrations", status.registrations.to_string()),
+        ("message sessions", status.message_sessions.to_string()),
         ("streams", status.streams.len().to_string()),
     ]);
     output::line("");

@@ -113,6 +113,14 @@ impl Measured {
             }
         }
         registry.register("trunk_targets", "Addresses of trunks by whether they answer", targets);
+
+        let sessions = Family::<Labels, Gauge>::default();
+        let standing = self.gateway.sessions().await;
+        let registrar = std::iter::once((String::new(), standing.registrar));
+        for (trunk, count) in registrar.chain(standing.trunks.iter().map(|(name, count)| (name.to_string(), *count))) {
+            sessions.get_or_create(&vec![("trunk", trunk)]).set(i64::try_from(count).unwrap_or(i64::MAX));
+        }
+        registry.register("message_sessions", "Message sessions; without a trunk those of the registrar", sessions);
     }
 
     fn stanzas(&self, registry: &mut Registry) {

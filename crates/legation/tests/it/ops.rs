@@ -47,6 +47,7 @@ fn monitoring_is_answered_on_loopback_and_only_there() {
     for line in [
         "legation_stanzas_total{ledger=\"proxy.to_partners\",outcome=\"accepted\"} 0",
         "legation_sip_registrations 0",
+        "legation_message_sessions{trunk=\"\"} 0",
         "legation_reports_dropped_total 0",
     ] {
         assert!(page.lines().any(|found| found == line), "{line} is not in\n{page}");

@@ -58,7 +58,8 @@ fn world(negotiation: [&str; 3], demands: Demands) -> World {
     let address = SocketAddr::new(loopback.ip(), ours.direct);
     let config = fs::read_to_string(&server.config).expect("the file was just made");
     assert!(config.contains("listen_tls = []"), "{config}");
-    let config = config.replace("listen_tls = []", &format!("listen_tls = [\"{address}\"]"));
+    // The first one is that of [xmpp].
+    let config = config.replacen("listen_tls = []", &format!("listen_tls = [\"{address}\"]"), 1);
     fs::write(&server.config, config).expect("the world's folder can be written");
     server.restart();
     server.add_user(ALICE, PASSWORD);

@@ -22,6 +22,8 @@ pub struct Status {
     pub streams: Vec<Stream>,
     /// Addresses registered by internal users.
     pub registrations: u64,
+    /// Message sessions that stand or are being opened, of internal users on SIP.
+    pub message_sessions: u64,
     /// Components that serve internal domains now.
     pub components: Vec<Component>,
     /// Counters of what came in and what became of it, by name.

@@ -24,7 +24,10 @@ use std::{
 use net::tls::CertificateFiles;
 use tokio::time::sleep;
 
-use crate::{Failure, certificates, figures::Comparison};
+use crate::{
+    Failure, certificates,
+    figures::{Bound, Comparison},
+};
 use peer::{Proof, Stream};
 pub(crate) use subject::ROLE_EDGE;
 use subject::Subject;
@@ -125,13 +128,18 @@ impl World {
         let messages = if of_us { self.plan.messages } else { self.plan.messages / 10 };
         let name = subject.name;
         sleep(Duration::from_secs(2)).await;
-        table.note(name, "memory of the process with no stream, MiB", 40.0, subject.memory_kib()? / 1024.0);
+        table.note(
+            name,
+            "memory of the process with no stream, MiB",
+            Bound::AtMost(40.0),
+            subject.memory_kib()? / 1024.0,
+        );
 
         self.set_up(&subject, Proof::External, 20).await?;
         let cost = self.set_up(&subject, Proof::External, set_ups).await?;
-        table.note(name, "stream set-up TLS 1.3 + EXTERNAL, CPU ms each", 0.45, cost);
+        table.note(name, "stream set-up TLS 1.3 + EXTERNAL, CPU ms each", Bound::AtMost(0.45), cost);
         match self.set_up(&subject, Proof::Dialback, set_ups).await {
-            Ok(cost) => table.note(name, "stream set-up TLS + dialback, CPU ms each", 0.9, cost),
+            Ok(cost) => table.note(name, "stream set-up TLS + dialback, CPU ms each", Bound::AtMost(0.9), cost),
             Err(failure) => crate::figures::complain(&failure),
         }
 
@@ -139,28 +147,28 @@ impl World {
         let idle = self.open(&subject, streams).await?;
         sleep(Duration::from_secs(1)).await;
         let each = (subject.memory_kib()? - before) / streams as f64;
-        table.note(name, "memory per idle authorised stream, KiB", 20.0, each);
+        table.note(name, "memory per idle authorised stream, KiB", Bound::AtMost(20.0), each);
         drop(idle);
 
         let mut busy = self.open(&subject, EXTERNAL_PARTNERS).await?;
         load::flood(&mut subject, &mut busy, messages / 10, 16).await?;
         let cost = load::flood(&mut subject, &mut busy, messages, 16).await?;
-        table.note(name, "partner to inside, 16 per write, CPU ms per 1,000", 1.0, cost);
+        table.note(name, "partner to inside, 16 per write, CPU ms per 1,000", Bound::AtMost(1.0), cost);
         let cost = load::flood(&mut subject, &mut busy, messages, 1).await?;
-        table.note(name, "partner to inside, one per write, CPU ms per 1,000", 2.5, cost);
+        table.note(name, "partner to inside, one per write, CPU ms per 1,000", Bound::AtMost(2.5), cost);
         let p99 = load::pace(&mut subject, &mut busy[0], 1000, 5).await?;
-        table.note(name, "latency at 1,000 messages/s, p99, ms", 0.25, p99.as_secs_f64() * 1e3);
+        table.note(name, "latency at 1,000 messages/s, p99, ms", Bound::AtMost(0.25), p99.as_secs_f64() * 1e3);
 
         self.outward(&mut subject, Towards::Few, 16 * EXTERNAL_PARTNERS, 16).await?;
         let cost = self.outward(&mut subject, Towards::Few, messages, 16).await?;
-        table.note(name, "inside to partner, 16 per write, CPU ms per 1,000", 1.2, cost);
+        table.note(name, "inside to partner, 16 per write, CPU ms per 1,000", Bound::AtMost(1.2), cost);
         drop(busy);
 
         // The streams are set up by the first message to each.
         self.outward(&mut subject, Towards::Many, MANY_PARTNERS, 1).await?;
         sleep(Duration::from_secs(2)).await;
         let cost = self.outward(&mut subject, Towards::Many, (messages / 10).max(10 * MANY_PARTNERS), 1).await?;
-        table.note(name, "inside to 1,000 partners in turn, CPU ms per 1,000", 4.0, cost);
+        table.note(name, "inside to 1,000 partners in turn, CPU ms per 1,000", Bound::AtMost(4.0), cost);
         Ok(())
     }
 

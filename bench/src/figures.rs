@@ -66,15 +66,34 @@ pub(crate) struct Comparison {
     rows: Vec<Row>,
 }
 
+/// What a figure should be.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Bound {
+    AtLeast(f64),
+    AtMost(f64),
+    /// Nothing was asked for.
+    None,
+}
+
+impl std::fmt::Display for Bound {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::AtLeast(least) => write!(f, "≥ {least}"),
+            Self::AtMost(most) => write!(f, "≤ {most}"),
+            Self::None => f.write_str("–"),
+        }
+    }
+}
+
 struct Row {
     name: &'static str,
-    target: f64,
+    target: Bound,
     /// Server and figure.
     values: Vec<(&'static str, f64)>,
 }
 
 impl Comparison {
-    pub(crate) fn note(&mut self, server: &'static str, row: &'static str, target: f64, value: f64) {
+    pub(crate) fn note(&mut self, server: &'static str, row: &'static str, target: Bound, value: f64) {
         if !self.servers.contains(&server) {
             self.servers.push(server);
         }
@@ -99,7 +118,7 @@ pub(crate) fn print_comparison(table: &Comparison) {
         let of = |server: &&str| values.iter().find(|(known, _)| known == server).map(|(_, value)| *value);
         let cells =
             table.servers.iter().map(|server| of(server).map_or("–".to_owned(), |value| format!("{value:.2}")));
-        line(name, &cells.chain([format!("≤ {target}")]).collect::<Vec<_>>());
+        line(name, &cells.chain([target.to_string()]).collect::<Vec<_>>());
     }
 }
 

@@ -9,6 +9,9 @@
 //!
 //! `… -- edge [--messages N] [--streams N] [--set-ups N] [legation] [prosody] [ejabberd]` measures the edge alone beside
 //! other servers, which must be installed (Debian: `prosody lua-unbound lua-sec ejabberd libnss-wrapper`).
+//!
+//! `… -- sip [--messages N] [--uris N] [--registrations N] [--dialogs N] [legation] [kamailio]` measures the gateway beside
+//! Kamailio (Debian: `kamailio kamailio-tls-modules`), and what registrations and sessions cost.
 
 use std::{error::Error, process::ExitCode, sync::Arc, time::Duration};
 
@@ -19,6 +22,7 @@ mod partner;
 mod process;
 mod road;
 mod server;
+mod sip;
 mod users;
 
 use figures::Table;
@@ -73,6 +77,7 @@ fn main() -> ExitCode {
         Some(edge::ROLE_EDGE) => edge::ours::serve(arguments),
         Some(_) => return legation::commands::main(),
         None if arguments.next_if(|first| first == "edge").is_some() => compare(arguments),
+        None if arguments.next_if(|first| first == "sip").is_some() => beside_kamailio(arguments),
         None => load(arguments),
     };
     match done {
@@ -93,30 +98,53 @@ fn load(arguments: impl Iterator<Item = String>) -> Result<(), Failure> {
 }
 
 fn compare(arguments: impl Iterator<Item = String>) -> Result<(), Failure> {
-    net::tls::install_provider();
     let mut plan = edge::Plan { messages: 200_000, streams: 5000, set_ups: 300 };
+    let fields =
+        [("--messages", &mut plan.messages), ("--streams", &mut plan.streams), ("--set-ups", &mut plan.set_ups)];
+    let names = read(arguments, fields, &["legation", "prosody", "ejabberd"])?;
+    process::allow_sockets(2 * plan.streams + SOCKETS_BESIDE)?;
+    compared(edge::measure(plan, &names))
+}
+
+fn beside_kamailio(arguments: impl Iterator<Item = String>) -> Result<(), Failure> {
+    let mut plan = sip::Plan { messages: 50_000, uris: 1000, registrations: 10_000, dialogs: 10_000 };
+    let fields = [
+        ("--messages", &mut plan.messages),
+        ("--uris", &mut plan.uris),
+        ("--registrations", &mut plan.registrations),
+        ("--dialogs", &mut plan.dialogs),
+    ];
+    let names = read(arguments, fields, &["legation", "kamailio"])?;
+    process::allow_sockets(plan.registrations + SOCKETS_BESIDE)?;
+    compared(sip::measure(plan, &names))
+}
+
+fn compared(measured: impl Future<Output = Result<figures::Comparison, Failure>>) -> Result<(), Failure> {
+    net::tls::install_provider();
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    figures::print_comparison(&runtime.block_on(measured)?);
+    Ok(())
+}
+
+/// Reads numbers into `fields`; the other words are the servers' names, all of them if there is none.
+fn read<const N: usize>(
+    mut arguments: impl Iterator<Item = String>,
+    mut fields: [(&str, &mut usize); N],
+    all: &[&str],
+) -> Result<Vec<String>, Failure> {
     let mut names = Vec::new();
-    let mut arguments = arguments;
     while let Some(word) = arguments.next() {
-        let field = match word.as_str() {
-            "--messages" => &mut plan.messages,
-            "--streams" => &mut plan.streams,
-            "--set-ups" => &mut plan.set_ups,
-            _ => {
-                names.push(word);
-                continue;
-            }
+        let Some((_, field)) = fields.iter_mut().find(|(name, _)| *name == word) else {
+            names.push(word);
+            continue;
         };
         let value = arguments.next().and_then(|value| value.parse().ok()).filter(|value| *value > 0);
-        *field = value.ok_or_else(|| format!("{word} needs a number above 0"))?;
+        **field = value.ok_or_else(|| format!("{word} needs a number above 0"))?;
     }
     if names.is_empty() {
-        names = ["legation", "prosody", "ejabberd"].map(str::to_owned).to_vec();
+        names = all.iter().map(|&name| name.to_owned()).collect();
     }
-    process::allow_sockets(2 * plan.streams + SOCKETS_BESIDE)?;
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-    figures::print_comparison(&runtime.block_on(edge::measure(plan, &names))?);
-    Ok(())
+    Ok(names)
 }
 
 async fn measure(plan: Plan) -> Result<Table, Failure> {
@@ -129,7 +157,7 @@ async fn measure(plan: Plan) -> Result<Table, Failure> {
     table.add("memory after start, MiB", process::memory_mib(server.id()?)?);
 
     server.provision(plan.users, &certificates)?;
-    let users = Arc::new(Users::register(server.sip_address()?, plan.users).await?);
+    let users = Arc::new(Users::register(server.sip_address("udp")?, plan.users).await?);
     partner.dial(server.xmpp_address()?).await?;
     road::warm_up(&partner, &users).await?;
     table.add("memory with all users registered, MiB", process::memory_mib(server.id()?)?);

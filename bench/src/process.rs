@@ -9,11 +9,31 @@ const TICKS_PER_SECOND: u64 = 100;
 
 /// CPU time used so far, of all threads.
 pub(crate) fn cpu(id: u32) -> Result<Duration, Failure> {
-    let stat = fs::read_to_string(format!("/proc/{id}/stat"))?;
-    // The name before the last parenthesis may hold blanks; user and system time are fields 14 and 15.
-    let rest = stat.rsplit_once(')').map_or("", |(_, rest)| rest);
-    let ticks: u64 = rest.split_whitespace().skip(11).take(2).filter_map(|field| field.parse::<u64>().ok()).sum();
-    Ok(Duration::from_millis(ticks * 1000 / TICKS_PER_SECOND))
+    Ok(cpu_in(&fs::read_to_string(format!("/proc/{id}/stat"))?))
+}
+
+/// CPU time used so far by the living processes of a group.
+pub(crate) fn cpu_of_group(group: u32) -> Result<Duration, Failure> {
+    let mut sum = Duration::ZERO;
+    for entry in fs::read_dir("/proc")?.filter_map(Result::ok) {
+        // What has no such file is no process, or has just ended.
+        let Ok(stat) = fs::read_to_string(entry.path().join("stat")) else { continue };
+        if fields(&stat).nth(2).and_then(|field| field.parse().ok()) == Some(group) {
+            sum += cpu_in(&stat);
+        }
+    }
+    Ok(sum)
+}
+
+/// The fields of a stat file from the third on: the name before the last parenthesis may hold blanks.
+fn fields(stat: &str) -> impl Iterator<Item = &str> {
+    stat.rsplit_once(')').map_or("", |(_, rest)| rest).split_whitespace()
+}
+
+/// User and system time are fields 14 and 15.
+fn cpu_in(stat: &str) -> Duration {
+    let ticks: u64 = fields(stat).skip(11).take(2).filter_map(|field| field.parse::<u64>().ok()).sum();
+    Duration::from_millis(ticks * 1000 / TICKS_PER_SECOND)
 }
 
 /// Memory in use.

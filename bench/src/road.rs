@@ -5,18 +5,19 @@ use std::{
     time::{Duration, Instant},
 };
 
-use tokio::{sync::mpsc, time::timeout};
+use tokio::{
+    sync::{Mutex, mpsc},
+    task::JoinHandle,
+    time::timeout,
+};
 
-use crate::{Failure, LOCAL, REMOTE, figures::Run, partner::Partner, users::Users};
+use crate::{Failure, LOCAL, REMOTE, figures::Run, partner::Partner};
 
 /// Arrivals not yet counted.
 pub(crate) const ARRIVALS_MAX: usize = 65_536;
 
 /// Stanzas in one write of the partner, at most.
 const PER_WRITE: usize = 16;
-
-/// Stanzas under way to each user, at most: the gateway sends one at a time and queues the others.
-const WINDOW_PER_USER: usize = 8;
 
 /// No message is this slow unless it is lost.
 const LOST_AFTER: Duration = Duration::from_secs(20);
@@ -37,6 +38,21 @@ pub(crate) struct Arrival {
     pub(crate) at: Instant,
 }
 
+/// The users of our own side, and what they receive.
+pub(crate) trait Inside: Send + Sync + 'static {
+    /// How many there are; message `number` is that of user `number % len`.
+    fn len(&self) -> usize;
+
+    /// Stanzas under way to them, at most.
+    fn window(&self) -> usize;
+
+    /// What any of them received.
+    fn arrivals(&self) -> &Mutex<mpsc::Receiver<Arrival>>;
+
+    /// Sends message `number` to the partner's user of the same number, and waits for the answer.
+    fn send(&self, number: usize) -> impl Future<Output = Result<(), Failure>> + Send;
+}
+
 /// The text of message `number`: a stanza with it has about 260 octets.
 pub(crate) fn text_of(number: usize) -> String {
     format!("{number} But soft, what light through yonder window breaks? It is the east, and Juliet is the sun.")
@@ -48,7 +64,7 @@ pub(crate) fn number_of(text: &str) -> Option<usize> {
 }
 
 /// One message each way for each user: streams are up and memory is touched.
-pub(crate) async fn warm_up(partner: &Arc<Partner>, users: &Arc<Users>) -> Result<(), Failure> {
+pub(crate) async fn warm_up(partner: &Partner, users: &Arc<impl Inside>) -> Result<(), Failure> {
     run(Direction::Inward, users.len(), None, partner, users).await?;
     run(Direction::Outward, users.len(), None, partner, users).await.map(drop)
 }
@@ -58,18 +74,18 @@ pub(crate) async fn run(
     direction: Direction,
     count: usize,
     pace: Option<usize>,
-    partner: &Arc<Partner>,
-    users: &Arc<Users>,
+    partner: &Partner,
+    users: &Arc<impl Inside>,
 ) -> Result<Run, Failure> {
     match direction {
-        Direction::Inward => inward(count, pace, partner, users).await,
-        Direction::Outward => outward(count, pace, partner, users).await,
+        Direction::Inward => inward(count, pace, partner, &**users).await,
+        Direction::Outward => outward(count, pace, partner.arrivals(), users).await,
     }
 }
 
-async fn inward(count: usize, pace: Option<usize>, partner: &Partner, users: &Users) -> Result<Run, Failure> {
-    let mut arrivals = users.arrivals.lock().await;
-    let window = WINDOW_PER_USER * users.len();
+async fn inward(count: usize, pace: Option<usize>, partner: &Partner, users: &impl Inside) -> Result<Run, Failure> {
+    let mut arrivals = users.arrivals().lock().await;
+    let window = users.window();
     let begun = Instant::now();
     let mut sent = Vec::with_capacity(count);
     let mut tally = Tally::new(count);
@@ -103,13 +119,14 @@ fn stanza(number: usize, users: usize) -> String {
     )
 }
 
-async fn outward(
+/// Sends messages of the users, which arrive at `arrivals`.
+pub(crate) async fn outward(
     count: usize,
     pace: Option<usize>,
-    partner: &Arc<Partner>,
-    users: &Arc<Users>,
+    arrivals: &Mutex<mpsc::Receiver<Arrival>>,
+    users: &Arc<impl Inside>,
 ) -> Result<Run, Failure> {
-    let mut arrivals = partner.arrivals().lock().await;
+    let mut arrivals = arrivals.lock().await;
     let begun = Instant::now();
     let tasks: Vec<_> = (0..users.len())
         .map(|user| {
@@ -130,7 +147,13 @@ async fn outward(
         .collect();
     let mut tally = Tally::new(count);
     while !tally.is_complete() {
-        tally.wait(&mut arrivals, LOST_AFTER, true).await?;
+        if let Err(lost) = tally.wait(&mut arrivals, LOST_AFTER, true).await {
+            // Why a user has stopped sending says more than what did not arrive.
+            for task in tasks.into_iter().filter(JoinHandle::is_finished) {
+                task.await??;
+            }
+            return Err(lost);
+        }
     }
     let mut sent = vec![begun; count];
     for task in tasks {

@@ -57,7 +57,9 @@ impl Server {
         ])?;
         let text = fs::read_to_string(&server.config)?;
         let table = format!("[dns.overrides]\n\"{REMOTE}\" = [\"{partner}\"]\n");
-        fs::write(&server.config, text.replace("[dns.overrides]\n", &table))?;
+        let text =
+            text.replace("[dns.overrides]\n", &table).replace("\ntls = []\n", &format!("\ntls = [\"{local}\"]\n"));
+        fs::write(&server.config, text)?;
         Ok(server)
     }
 
@@ -136,8 +138,14 @@ impl Server {
         self.address("xmpp", "tcp")
     }
 
-    pub(crate) fn sip_address(&self) -> Result<SocketAddr, Failure> {
-        self.address("sip", "udp")
+    /// Where SIP is listened for over `udp`, `tcp` or `tls`.
+    pub(crate) fn sip_address(&self, transport: &str) -> Result<SocketAddr, Failure> {
+        self.address("sip", transport)
+    }
+
+    /// Its database, for those who fill it before the start.
+    pub(crate) fn database(&self) -> PathBuf {
+        self.config.with_file_name("data").join("legation.db")
     }
 
     fn address(&self, name: &str, transport: &str) -> Result<SocketAddr, Failure> {

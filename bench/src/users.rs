@@ -15,11 +15,14 @@ use tokio::sync::{Mutex, mpsc};
 
 use crate::{
     Failure, LOCAL, REMOTE,
-    road::{ARRIVALS_MAX, Arrival, number_of, text_of},
+    road::{ARRIVALS_MAX, Arrival, Inside, number_of, text_of},
 };
 
 /// The password of every user.
 pub(crate) const PASSWORD: &str = "correct horse battery staple";
+
+/// Stanzas under way to each user, at most: the gateway sends one at a time and queues the others.
+const WINDOW_PER_USER: usize = 8;
 
 /// The name of the user with this number.
 pub(crate) fn name(number: usize) -> String {
@@ -31,7 +34,7 @@ pub(crate) struct Users {
     users: Vec<Arc<SipUser>>,
     refused: AtomicU64,
     /// What any of them received.
-    pub(crate) arrivals: Mutex<mpsc::Receiver<Arrival>>,
+    arrivals: Mutex<mpsc::Receiver<Arrival>>,
 }
 
 impl Users {
@@ -63,12 +66,26 @@ impl Users {
         Ok(Self { users, refused: AtomicU64::new(0), arrivals: Mutex::new(arrivals) })
     }
 
-    pub(crate) fn len(&self) -> usize {
+    /// Responses other than success.
+    pub(crate) fn refused(&self) -> u64 {
+        self.refused.load(Ordering::Relaxed)
+    }
+}
+
+impl Inside for Users {
+    fn len(&self) -> usize {
         self.users.len()
     }
 
-    /// Sends message `number` from the user whose turn it is, and waits for the final response.
-    pub(crate) async fn send(&self, number: usize) -> Result<(), Failure> {
+    fn window(&self) -> usize {
+        WINDOW_PER_USER * self.users.len()
+    }
+
+    fn arrivals(&self) -> &Mutex<mpsc::Receiver<Arrival>> {
+        &self.arrivals
+    }
+
+    async fn send(&self, number: usize) -> Result<(), Failure> {
         let user = &self.users[number % self.users.len()];
         let to = format!("p{}@{REMOTE}", number % self.users.len());
         let outcome = user.send_message(&to, &text_of(number)).await?;
@@ -76,10 +93,5 @@ impl Users {
             return Err(format!("a message to {to} was refused: {outcome}").into());
         }
         Ok(())
-    }
-
-    /// Responses other than success.
-    pub(crate) fn refused(&self) -> u64 {
-        self.refused.load(Ordering::Relaxed)
     }
 }

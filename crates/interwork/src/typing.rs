@@ -16,12 +16,13 @@ use xmpp::{
 use crate::message::{Addresses, Text};
 
 mod composing;
-mod document;
 mod keyboard;
 
 pub use composing::{COMPOSING, IsComposing};
-pub use document::DOCUMENT_BYTES_MAX;
 pub use keyboard::KEYBOARD;
+
+/// Most bytes of a notification.
+pub const DOCUMENT_BYTES_MAX: usize = 4096;
 
 /// Namespace of chat states.
 pub const CHAT_STATES: &str = "http://jabber.org/protocol/chatstates";

@@ -4,7 +4,9 @@ use std::time::Duration;
 
 use xmpp::xml::{ElementRef, XmlWriter};
 
-use super::{Activity, Malformed, REFRESH_DEFAULT, REFRESH_MAX, document};
+use crate::document;
+
+use super::{Activity, DOCUMENT_BYTES_MAX, Malformed, REFRESH_DEFAULT, REFRESH_MAX};
 
 /// The media type.
 pub const COMPOSING: &str = "application/im-iscomposing+xml";
@@ -38,7 +40,7 @@ impl IsComposing {
     /// # Errors
     /// When it is no XML of at most 4096 bytes, no isComposing, or without a state.
     pub fn read(body: &[u8]) -> Result<Self, Malformed> {
-        let batch = document::read(body)?;
+        let batch = document::read(body, DOCUMENT_BYTES_MAX).ok_or(Malformed)?;
         let root = batch.element(0);
         if !root.is("isComposing", NAMESPACE) {
             return Err(Malformed);

@@ -2,14 +2,16 @@
 
 use xmpp::xml::XmlWriter;
 
-use super::{Activity, Malformed, REFRESH_DEFAULT, document};
+use crate::document;
+
+use super::{Activity, DOCUMENT_BYTES_MAX, Malformed, REFRESH_DEFAULT};
 
 /// The media type.
 pub const KEYBOARD: &str = "application/xml";
 
 /// What the document tells: `type` is typing, every other status is not. Nothing is said of when it is told again.
 pub(super) fn read(body: &[u8]) -> Result<Activity, Malformed> {
-    let batch = document::read(body)?;
+    let batch = document::read(body, DOCUMENT_BYTES_MAX).ok_or(Malformed)?;
     let root = batch.element(0);
     if root.name() != "KeyboardActivity" {
         return Err(Malformed);

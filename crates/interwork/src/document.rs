@@ -5,28 +5,24 @@
 
 use xmpp::xml::{Batch, XmlWriter};
 
-use super::Malformed;
-
-/// Most bytes of a document.
-pub const DOCUMENT_BYTES_MAX: usize = 4096;
-
-/// The document as a batch of its one root element. An element without a namespace is found in `jabber:server`.
-pub(super) fn read(body: &[u8]) -> Result<Batch, Malformed> {
-    if body.len() > DOCUMENT_BYTES_MAX {
-        return Err(Malformed);
+/// The document as a batch of its one root element; none if it is longer than `bytes_max` or no document that we read. An
+/// element without a namespace is found in `jabber:server`.
+pub(crate) fn read(body: &[u8], bytes_max: usize) -> Option<Batch> {
+    if body.len() > bytes_max {
+        return None;
     }
-    let text = std::str::from_utf8(body).map_err(|_| Malformed)?;
-    let text = text.strip_prefix('\u{feff}').unwrap_or(text).trim_ascii_start();
-    let batch = Batch::from_xml(without_declaration(text)?).map_err(|_| Malformed)?;
-    if batch.len() == 1 { Ok(batch) } else { Err(Malformed) }
+    let text = std::str::from_utf8(body).ok()?;
+    let text = text.strip_prefix('\u{feff}').unwrap_or(text).trim_ascii();
+    let batch = Batch::from_xml(without_declaration(text)?).ok()?;
+    (batch.len() == 1).then_some(batch)
 }
 
 /// XML 1.0 §2.8. An encoding other than UTF-8 or a part of it is refused.
-fn without_declaration(text: &str) -> Result<&str, Malformed> {
+fn without_declaration(text: &str) -> Option<&str> {
     let Some(rest) = text.strip_prefix("<?xml").filter(|rest| rest.starts_with([' ', '\t', '\r', '\n'])) else {
-        return Ok(text);
+        return Some(text);
     };
-    let (declaration, rest) = rest.split_once("?>").ok_or(Malformed)?;
+    let (declaration, rest) = rest.split_once("?>")?;
     let encoding = declaration.split_once("encoding").map(|(_, value)| value.to_ascii_lowercase());
     let is_utf_8 = |value: &str| {
         let quoted = value.trim_ascii_start().strip_prefix('=').map(str::trim_ascii_start).unwrap_or_default();
@@ -37,10 +33,10 @@ fn without_declaration(text: &str) -> Result<&str, Malformed> {
                 .is_some_and(|rest| rest.starts_with(['"', '\'']))
         })
     };
-    if encoding.is_none_or(|value| is_utf_8(&value)) { Ok(rest) } else { Err(Malformed) }
+    encoding.is_none_or(|value| is_utf_8(&value)).then_some(rest)
 }
 
 /// What `writer` holds, as a document.
-pub(super) fn write(writer: XmlWriter) -> String {
+pub(crate) fn write(writer: XmlWriter) -> String {
     format!("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\r\n{}", String::from_utf8_lossy(&writer.finish()))
 }

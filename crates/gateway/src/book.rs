@@ -95,6 +95,22 @@ impl Book {
         self.contacts.contains_key(internal)
     }
 
+    /// The partners' users who may watch an internal user, as far as that is stored.
+    pub(crate) fn watchers(&self, internal: &BareJid) -> impl Iterator<Item = &BareJid> {
+        let of_user = self.contacts.get(internal).into_iter().flatten();
+        of_user.filter(|(_, entry)| entry.contact.authorised).map(|(partner, _)| partner)
+    }
+
+    /// Internal users who are watched by anybody.
+    pub(crate) fn watched(&self) -> impl Iterator<Item = &BareJid> {
+        self.contacts.keys().filter(|internal| self.watchers(internal).next().is_some())
+    }
+
+    /// All internal users with their watchers.
+    pub(crate) fn watching_pairs(&self) -> impl Iterator<Item = (&BareJid, &BareJid)> {
+        self.contacts.keys().flat_map(|internal| self.watchers(internal).map(move |partner| (internal, partner)))
+    }
+
     /// Notes that an invitation waits.
     pub(crate) fn invite(&mut self, internal: BareJid, partner: BareJid) {
         self.invited.insert((internal, partner));

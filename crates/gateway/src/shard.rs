@@ -8,12 +8,14 @@
 //!
 //! Inputs of the transaction layer are queued and taken one at a time, each with all its outputs, as the layer asks.
 
+mod changes;
 mod components;
 mod delivery;
 mod domain;
 mod inward;
 mod memory;
 mod outward;
+mod presence;
 mod registration;
 mod request;
 mod sessions;
@@ -110,6 +112,8 @@ pub(crate) enum Stored {
     Written { pair: memory::Pair, contact: Option<Box<store::Contact>> },
     /// An invitation.
     Invited { pair: memory::Pair, receipt: link::Receipt, outcome: Option<InvitationOutcome> },
+    /// Who watches an internal user, as a partner's user has changed it, or nothing if it could not be stored.
+    Watched { receipt: link::Receipt, contact: Option<Box<store::Contact>> },
     /// A contact as a component, or a partner's user, has changed it, or nothing if it could not be stored. `opens` if the
     /// first stanza that waits is the one that did.
     Stepped { pair: memory::Pair, contact: Option<Box<store::Contact>>, opens: bool },
@@ -158,6 +162,7 @@ pub(crate) struct Shard {
     serving: Serving,
     trunks: trunks::Trunks,
     sessions: sessions::Sessions,
+    presence: presence::Presence,
     deliveries: delivery::Deliveries,
     memory: memory::Memory,
     counters: Arc<Counters>,
@@ -173,6 +178,7 @@ enum Event {
     OutletSettlement(Wire, link::Settlement),
     InnerEnvelope(Option<link::Envelope>),
     InnerSettlement(link::Settlement),
+    Edge,
     Told(Told),
     Stored(Stored),
     Changed(Change),
@@ -183,8 +189,9 @@ enum Event {
 
 impl Shard {
     pub(crate) fn new(parts: Parts) -> Self {
+        let now = clock();
         let mut shard = Self {
-            now: clock(),
+            now,
             inputs: VecDeque::new(),
             layer: Layer::new(transaction::Limits::default(), net::entropy::seed()),
             flows: parts.flows,
@@ -204,6 +211,7 @@ impl Shard {
             serving: Serving::new(parts.serving),
             trunks: trunks::Trunks::new(parts.dialler),
             sessions: sessions::Sessions::new(net::entropy::seed()),
+            presence: presence::Presence::new(now.instant, net::entropy::seed()),
             deliveries: delivery::Deliveries::default(),
             memory: memory::Memory::default(),
             counters: parts.counters,
@@ -211,6 +219,7 @@ impl Shard {
             applied: parts.applied,
         };
         shard.take_trunks();
+        shard.edge_changed();
         shard
     }
 
@@ -232,6 +241,7 @@ impl Shard {
                 }
                 settlement = self.components.inner.port.settlement() => Event::InnerSettlement(settlement),
                 envelope = ears.inner.receive(), if inner_open && has_room => Event::InnerEnvelope(envelope),
+                Ok(()) = self.snapshots.changed() => Event::Edge,
                 Some(told) = ears.components.recv() => Event::Told(told),
                 Some(stored) = ears.stored.recv() => Event::Stored(stored),
                 Some(change) = ears.changes.recv() => Event::Changed(change),
@@ -254,6 +264,7 @@ impl Shard {
                 Event::InnerEnvelope(Some(envelope)) => self.inner_envelope(envelope),
                 Event::InnerEnvelope(None) => inner_open = false,
                 Event::InnerSettlement(settlement) => self.inner_settlement(settlement),
+                Event::Edge => self.edge_changed(),
                 Event::Told(told) => self.told(told),
                 Event::Stored(stored) => self.stored(stored),
                 Event::Changed(change) => self.changed(change),
@@ -279,6 +290,7 @@ impl Shard {
         self.expire_deliveries();
         self.tick_trunks();
         self.tick_sessions();
+        self.tick_presence();
         self.release_held(Wire::Component);
         self.release_held(Wire::Inner);
         self.release_inner();
@@ -292,7 +304,8 @@ impl Shard {
             self.deliveries.deadline(),
             self.trunks.deadline(),
             self.sessions.deadline(),
-            self.components.is_holding().then(|| self.now.instant + HELD_PAUSE),
+            self.presence.deadline(),
+            (self.components.is_holding() || self.presence.is_holding()).then(|| self.now.instant + HELD_PAUSE),
             Some(self.now.instant + SLEEP_MAX),
         ];
         deadlines.into_iter().flatten().min().unwrap_or(self.now.instant + SLEEP_MAX)
@@ -420,45 +433,6 @@ impl Shard {
             self.registrar.flow_lost(flow);
             self.connection_ended(flow, reason);
             self.inputs.push_back(Input::FlowLost(flow));
-        }
-    }
-
-    fn changed(&mut self, change: Change) {
-        match change {
-            Change::Users(users) => {
-                for address in self.book.take_users(users) {
-                    self.registrar.remove(&address.to_string());
-                    self.end_sessions_of(&address);
-                }
-            }
-            Change::Contacts(rows) => {
-                for row in rows {
-                    let pair = memory::Pair { internal: row.internal.clone(), partner: row.partner.clone() };
-                    if let Some(watching) = self.book.take_contact(&row)
-                        && !self.components.is_changing(&pair)
-                    {
-                        self.tell(&watching);
-                    }
-                }
-            }
-            Change::Serving(mut serving) => {
-                self.components.take(std::mem::take(&mut serving.components));
-                self.serving = Serving::new(*serving);
-                self.take_trunks();
-                self.end_moved_sessions();
-            }
-            Change::UpTo(revisions) => {
-                self.applied.send_replace(revisions);
-            }
-        }
-    }
-
-    fn stored(&mut self, stored: Stored) {
-        self.writes -= 1;
-        match stored {
-            Stored::Written { pair, contact } => self.written(pair, contact),
-            Stored::Invited { pair, receipt, outcome } => self.invited(pair, receipt, outcome),
-            Stored::Stepped { pair, contact, opens } => self.stepped(&pair, contact, opens),
         }
     }
 

@@ -13,6 +13,7 @@ pub mod digest;
 pub mod identity;
 pub mod invite;
 pub mod message;
+pub mod publication;
 pub mod registrar;
 pub mod token;
 pub mod transaction;

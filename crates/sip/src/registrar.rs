@@ -137,13 +137,14 @@ pub struct Registrar {
     limits: Limits,
     users: BTreeMap<Arc<str>, Vec<Binding>>,
     expiries: BTreeSet<(Instant, u64, Arc<str>)>,
+    changed: BTreeSet<Arc<str>>,
     made: u64,
 }
 
 impl Registrar {
     /// A registrar without bindings.
     pub fn new(limits: Limits) -> Self {
-        Self { limits, users: BTreeMap::new(), expiries: BTreeSet::new(), made: 0 }
+        Self { limits, users: BTreeMap::new(), expiries: BTreeSet::new(), changed: BTreeSet::new(), made: 0 }
     }
 
     /// Takes a REGISTER for the user `address`. The answer then lists [`Self::contact_values`].
@@ -183,8 +184,12 @@ impl Registrar {
     /// A contact did not answer: it is marked until it registers again.
     pub fn mark_unreachable(&mut self, address: &str, contact: &Uri) {
         let Some(bindings) = self.users.get_mut(address) else { return };
+        let before = is_reachable(bindings);
         for binding in bindings.iter_mut().filter(|binding| binding.contact == *contact) {
             binding.is_unreachable = true;
+        }
+        if before != is_reachable(bindings) {
+            self.changed.insert(address.into());
         }
     }
 
@@ -221,6 +226,11 @@ impl Registrar {
         self.expiries.first().map(|(at, ..)| *at)
     }
 
+    /// The users who have become reachable, or have ceased to be, since this was last asked.
+    pub fn take_changed(&mut self) -> BTreeSet<Arc<str>> {
+        std::mem::take(&mut self.changed)
+    }
+
     /// How many bindings there are.
     pub fn len(&self) -> usize {
         self.expiries.len()
@@ -243,6 +253,9 @@ impl Registrar {
             Some(entry) => entry,
             None => (Arc::from(address), Vec::new()),
         };
+        if is_reachable(&old) != is_reachable(&bindings) {
+            self.changed.insert(Arc::clone(&address));
+        }
         for binding in old {
             self.expiries.remove(&(binding.expires_at, binding.id, Arc::clone(&address)));
         }
@@ -255,6 +268,10 @@ impl Registrar {
             self.users.insert(address, bindings);
         }
     }
+}
+
+fn is_reachable(bindings: &[Binding]) -> bool {
+    bindings.iter().any(|binding| !binding.is_unreachable)
 }
 
 #[cfg(test)]

@@ -1,8 +1,7 @@
 //! Stanzas of partners: judged in the order partner, partner type, blocked, access, existence, then delivered, answered
 //! with one error, or met with the silence that the standards demand.
 //!
-//! Presence is not carried yet: what the contact rules would let pass is dropped and counted, invitations are kept. An iq
-//! for a user is answered `service-unavailable`, as by a server whose user has no resource online (RFC 6121 §8.5.2.2.3).
+//! Requests to see presence go to `presence`; what partners' users show of themselves is dropped and counted. An iq for a user is answered `service-unavailable`, as by a server whose user has no resource online (RFC 6121 §8.5.2.2.3).
 
 use std::time::Instant;
 
@@ -98,7 +97,7 @@ impl Shard {
                 self.silence(arrived.receipt, DropReason::NoSuchUser.as_str());
             }
             Judged::KeepPending => self.keep_invitation(arrived),
-            Judged::TreatAsSubscribe => self.silence(arrived.receipt, "presence_not_carried"),
+            Judged::TreatAsSubscribe => self.probe_subscribes(arrived),
             Judged::WithdrawPending => self.withdraw_invitation(arrived),
         }
     }
@@ -129,7 +128,7 @@ impl Shard {
         match kind {
             Kind::Message(_) if to_domain => self.refuse(arrived.receipt, Condition::ServiceUnavailable.into()),
             Kind::Message(_) => self.pass_message(arrived),
-            Kind::Presence(_) => self.silence(arrived.receipt, "presence_not_carried"),
+            Kind::Presence(kind) => self.pass_presence(kind, arrived),
             Kind::Iq(IqKind::Get) if to_domain => {
                 self.domain_iq(&arrived.stanza, &arrived.from, &arrived.to, arrived.receipt)
             }

@@ -20,7 +20,7 @@ use store::Backend;
 use super::Shard;
 
 /// Value of Allow.
-const ALLOW: &str = "ACK, BYE, CANCEL, INFO, INVITE, MESSAGE, OPTIONS, REGISTER, UPDATE";
+const ALLOW: &str = "ACK, BYE, CANCEL, INFO, INVITE, MESSAGE, OPTIONS, PUBLISH, REGISTER, UPDATE";
 
 /// What Require may ask for where a session is concerned (RFC 4028).
 const TIMER: &str = "timer";
@@ -78,8 +78,9 @@ impl Shard {
             Method::Register => self.register(incoming),
             Method::Message => self.message(incoming),
             Method::Options => self.options(&incoming),
-            // Nothing is there to subscribe to or to publish yet (RFC 6665 §4.1.2.2, RFC 3903 §6).
-            Method::Subscribe | Method::Publish => self.refuse_method(&incoming, Status::BAD_EVENT),
+            Method::Publish => self.publish(incoming),
+            // Nothing is there to subscribe to yet (RFC 6665 §4.1.2.2).
+            Method::Subscribe => self.refuse_method(&incoming, Status::BAD_EVENT),
             Method::Other(_) => self.refuse_method(&incoming, Status::NOT_IMPLEMENTED),
             _ => self.refuse_method(&incoming, Status::METHOD_NOT_ALLOWED),
         }

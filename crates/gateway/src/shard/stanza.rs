@@ -15,21 +15,32 @@ const USE: std::time::Duration = std::time::Duration::from_secs(60);
 impl Shard {
     /// Sends a stanza from an internal address to a partner's address.
     pub(super) fn send_own(&mut self, from: &BareJid, to: &BareJid, batch: Batch) {
-        let pair = DomainPair { local: from.domain().clone(), remote: to.domain().clone() };
-        if self.port.try_send(pair, batch, self.now.instant + USE).is_err() {
+        if !self.try_send_own(from, to, batch) {
             self.counters.sip("own_stanza_lost");
         }
     }
 
+    /// The same; whether the link has taken it.
+    pub(super) fn try_send_own(&mut self, from: &BareJid, to: &BareJid, batch: Batch) -> bool {
+        let pair = DomainPair { local: from.domain().clone(), remote: to.domain().clone() };
+        self.port.try_send(pair, batch, self.now.instant + USE).is_ok()
+    }
+
     /// Tells a partner's user whether the internal user's presence may be seen: an invitation was accepted, or a contact
-    /// has ended.
+    /// has ended. Who may see presence sees it from then on, and who may not is told first that it has ended.
     pub(super) fn tell(&mut self, watching: &Watching) {
+        if !watching.permitted {
+            self.show_anew(&watching.internal, &watching.partner);
+        }
         let id = self.tokens.make();
         let (from, to) = (watching.internal.to_string(), watching.partner.to_string());
         let head = Head { from: &from, to: &to, id: Some(&id) };
         let kind = if watching.permitted { "subscribed" } else { "unsubscribed" };
         let batch = build::presence(head, Some(kind));
         self.send_own(&watching.internal, &watching.partner, batch);
+        if watching.permitted {
+            self.show_anew(&watching.internal, &watching.partner);
+        }
     }
 
     /// Tells a partner's user once that encrypted messages cannot be read here.

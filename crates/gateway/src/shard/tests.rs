@@ -1,5 +1,6 @@
 //! The shard without sockets and with a clock of its own.
 
+mod presence;
 mod sessions;
 
 use std::time::Duration;
@@ -40,7 +41,7 @@ struct Bench {
     port: Port,
     digest: Client,
     tokens: Tokens,
-    _snapshots: watch::Sender<Option<Arc<EdgeSnapshot>>>,
+    snapshots: watch::Sender<Option<Arc<EdgeSnapshot>>>,
     _directory: tempfile::TempDir,
 }
 
@@ -124,7 +125,7 @@ impl Bench {
             port,
             digest: Client::new("romeo", "wherefore", [1; 32]),
             tokens: Tokens::new([2; 32]),
-            _snapshots: publish,
+            snapshots: publish,
             _directory: directory,
         }
     }

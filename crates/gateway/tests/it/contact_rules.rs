@@ -109,6 +109,8 @@ async fn an_invitation_is_kept_unanswered_until_it_is_accepted_or_declined() {
     scene.store.accept_invitation(&actor(), &bare(ROMEO), &bare(FRIAR)).await.unwrap();
     let answer = scene.edge.next().await;
     assert_eq!((answer.kind.as_deref(), answer.from.as_str(), answer.to.as_str()), (Some("subscribed"), ROMEO, FRIAR));
+    let presence = scene.edge.next().await;
+    assert_eq!((presence.kind.as_deref(), presence.to.as_str()), (Some("unavailable"), FRIAR), "he is not registered");
     scene.store.decline_invitation(&actor(), &bare(ROMEO), &bare("nurse@litware.example")).await.unwrap();
     let answer = scene.edge.next().await;
     assert_eq!((answer.kind.as_deref(), answer.to.as_str()), (Some("unsubscribed"), "nurse@litware.example"));

@@ -46,6 +46,7 @@ statuses! {
     PROXY_AUTHENTICATION_REQUIRED = 407 "Proxy Authentication Required"
     REQUEST_TIMEOUT = 408 "Request Timeout"
     GONE = 410 "Gone"
+    CONDITIONAL_REQUEST_FAILED = 412 "Conditional Request Failed"
     REQUEST_ENTITY_TOO_LARGE = 413 "Request Entity Too Large"
     URI_TOO_LONG = 414 "Request-URI Too Long"
     UNSUPPORTED_MEDIA_TYPE = 415 "Unsupported Media Type"

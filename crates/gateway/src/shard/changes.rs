@@ -1,0 +1,49 @@
+//! What the store tells: changes that others made, and how our own writes ended.
+
+use super::{Change, Serving, Shard, Stored, memory};
+
+impl Shard {
+    /// Takes what changed in the store.
+    pub(super) fn changed(&mut self, change: Change) {
+        match change {
+            Change::Users(users) => {
+                for address in self.book.take_users(users) {
+                    self.registrar.remove(&address.to_string());
+                    self.end_sessions_of(&address);
+                    self.forget_presence_of(&address);
+                }
+            }
+            Change::Contacts(rows) => {
+                for row in rows {
+                    let pair = memory::Pair { internal: row.internal.clone(), partner: row.partner.clone() };
+                    let was_blocked = self.book.contact(&row.internal, &row.partner).blocked;
+                    match self.book.take_contact(&row) {
+                        Some(watching) if !self.components.is_changing(&pair) => self.tell(&watching),
+                        None if was_blocked != row.state.blocked => self.show_anew(&row.internal, &row.partner),
+                        _ => {}
+                    }
+                }
+            }
+            Change::Serving(mut serving) => {
+                self.components.take(std::mem::take(&mut serving.components));
+                self.serving = Serving::new(*serving);
+                self.take_trunks();
+                self.end_moved_sessions();
+            }
+            Change::UpTo(revisions) => {
+                self.applied.send_replace(revisions);
+            }
+        }
+    }
+
+    /// Takes the end of a store write.
+    pub(super) fn stored(&mut self, stored: Stored) {
+        self.writes -= 1;
+        match stored {
+            Stored::Written { pair, contact } => self.written(pair, contact),
+            Stored::Invited { pair, receipt, outcome } => self.invited(pair, receipt, outcome),
+            Stored::Watched { receipt, contact } => self.watched(receipt, contact),
+            Stored::Stepped { pair, contact, opens } => self.stepped(&pair, contact, opens),
+        }
+    }
+}

@@ -6,8 +6,8 @@
 //! partner's user must be durable first. Sockets are in `sip`, all decisions in one task per shard.
 //!
 //! Internal addresses are those of the built-in registrar, of components, and of SIP deployments behind trunks. Presence of
-//! registrar users is told to partners' users; that of users behind trunks, and that of partners' users to SIP users, is
-//! left out.
+//! registrar users is told to partners' users, and theirs to all SIP users who subscribe; that of users behind trunks is left
+//! out.
 
 mod book;
 mod component;

@@ -23,6 +23,7 @@ mod stanza;
 #[cfg(test)]
 mod tests;
 mod trunks;
+mod watching;
 
 use std::{
     collections::VecDeque,
@@ -112,6 +113,8 @@ pub(crate) enum Stored {
     Written { pair: memory::Pair, contact: Option<Box<store::Contact>> },
     /// An invitation.
     Invited { pair: memory::Pair, receipt: link::Receipt, outcome: Option<InvitationOutcome> },
+    /// The contact that an internal user has added by SUBSCRIBE, or nothing if it could not be stored.
+    Added { pair: memory::Pair, contact: Option<Box<store::Contact>> },
     /// Who watches an internal user, as a partner's user has changed it, or nothing if it could not be stored.
     Watched { receipt: link::Receipt, contact: Option<Box<store::Contact>> },
     /// A contact as a component, or a partner's user, has changed it, or nothing if it could not be stored. `opens` if the
@@ -163,6 +166,7 @@ pub(crate) struct Shard {
     trunks: trunks::Trunks,
     sessions: sessions::Sessions,
     presence: presence::Presence,
+    watching: watching::Watching,
     deliveries: delivery::Deliveries,
     memory: memory::Memory,
     counters: Arc<Counters>,
@@ -212,6 +216,7 @@ impl Shard {
             trunks: trunks::Trunks::new(parts.dialler),
             sessions: sessions::Sessions::new(net::entropy::seed()),
             presence: presence::Presence::new(now.instant, net::entropy::seed()),
+            watching: watching::Watching::default(),
             deliveries: delivery::Deliveries::default(),
             memory: memory::Memory::default(),
             counters: parts.counters,
@@ -291,6 +296,7 @@ impl Shard {
         self.tick_trunks();
         self.tick_sessions();
         self.tick_presence();
+        self.tick_watching();
         self.release_held(Wire::Component);
         self.release_held(Wire::Inner);
         self.release_inner();
@@ -305,6 +311,7 @@ impl Shard {
             self.trunks.deadline(),
             self.sessions.deadline(),
             self.presence.deadline(),
+            self.watching.deadline(),
             (self.components.is_holding() || self.presence.is_holding()).then(|| self.now.instant + HELD_PAUSE),
             Some(self.now.instant + SLEEP_MAX),
         ];
@@ -317,6 +324,7 @@ impl Shard {
         let mut outputs = Vec::new();
         self.settle_trunks();
         self.settle_sessions();
+        self.settle_watching();
         while let Some(input) = self.inputs.pop_front() {
             self.layer.handle(self.now, input);
             outputs.extend(std::iter::from_fn(|| self.layer.poll()));
@@ -330,6 +338,7 @@ impl Shard {
             }
             self.settle_trunks();
             self.settle_sessions();
+            self.settle_watching();
         }
         let after = self.layer.counters();
         if before != after {

@@ -10,6 +10,7 @@
 
 pub mod dialog;
 pub mod digest;
+pub mod event;
 pub mod identity;
 pub mod invite;
 pub mod message;

@@ -11,16 +11,20 @@ impl Shard {
                     self.registrar.remove(&address.to_string());
                     self.end_sessions_of(&address);
                     self.forget_presence_of(&address);
+                    self.end_watching_of(&address);
                 }
             }
             Change::Contacts(rows) => {
                 for row in rows {
                     let pair = memory::Pair { internal: row.internal.clone(), partner: row.partner.clone() };
-                    let was_blocked = self.book.contact(&row.internal, &row.partner).blocked;
+                    let before = self.book.contact(&row.internal, &row.partner);
                     match self.book.take_contact(&row) {
                         Some(watching) if !self.components.is_changing(&pair) => self.tell(&watching),
-                        None if was_blocked != row.state.blocked => self.show_anew(&row.internal, &row.partner),
+                        None if before.blocked != row.state.blocked => self.show_anew(&row.internal, &row.partner),
                         _ => {}
+                    }
+                    if before.added && !row.state.added {
+                        self.contact_unadded(&pair);
                     }
                 }
             }
@@ -42,6 +46,7 @@ impl Shard {
         match stored {
             Stored::Written { pair, contact } => self.written(pair, contact),
             Stored::Invited { pair, receipt, outcome } => self.invited(pair, receipt, outcome),
+            Stored::Added { pair, contact } => self.added(&pair, contact),
             Stored::Watched { receipt, contact } => self.watched(receipt, contact),
             Stored::Stepped { pair, contact, opens } => self.stepped(&pair, contact, opens),
         }

@@ -181,6 +181,9 @@ impl Shard {
 
     /// A request of a delivery could not be sent.
     pub(super) fn fail_ticket(&mut self, ticket: Ticket, error: StanzaError) {
+        if self.notified(ticket, None) {
+            return;
+        }
         if SessionId::of(ticket).is_some() {
             return self.session_unsent(ticket, error);
         }
@@ -204,7 +207,7 @@ impl Shard {
     }
 
     /// The contacts of a user that can be tried, with the flow to each.
-    fn reachable(&mut self, to: &Jid) -> Vec<(Uri, Flow)> {
+    pub(super) fn reachable(&mut self, to: &Jid) -> Vec<(Uri, Flow)> {
         let now = self.now.instant;
         let bindings = self.registrar.bindings(now, &to.bare().to_string());
         let answering = bindings.into_iter().filter(|binding| !binding.is_unreachable);
@@ -241,6 +244,9 @@ impl Shard {
         }
         self.note_progress(ticket);
         let Some(answer) = self.trunk_answered(ticket, answer) else { return };
+        if self.notified(ticket, answer.as_ref().ok().map(|response| response.status)) {
+            return;
+        }
         if SessionId::of(ticket).is_some() {
             return self.session_answered(ticket, answer);
         }

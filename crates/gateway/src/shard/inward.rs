@@ -1,7 +1,7 @@
 //! Stanzas of partners: judged in the order partner, partner type, blocked, access, existence, then delivered, answered
 //! with one error, or met with the silence that the standards demand.
 //!
-//! Requests to see presence go to `presence`; what partners' users show of themselves is dropped and counted. An iq for a user is answered `service-unavailable`, as by a server whose user has no resource online (RFC 6121 §8.5.2.2.3).
+//! Requests to see presence go to `presence`, what partners' users show of themselves to `watching`. An iq for a user is answered `service-unavailable`, as by a server whose user has no resource online (RFC 6121 §8.5.2.2.3).
 
 use std::time::Instant;
 

@@ -6,8 +6,8 @@
 //! policy or block needs no more than to be told anew. Stanzas wait here, one entry for each pair, while the link has no
 //! room.
 //!
-//! Users behind trunks are left out: their presence is the deployment's. So is what partners' users show of themselves,
-//! since nobody can subscribe to it yet.
+//! Users behind trunks are left out: their presence is the deployment's. What partners' users show of themselves is in
+//! `watching`.
 
 use std::{
     collections::{BTreeSet, HashMap, HashSet, VecDeque},
@@ -112,6 +112,10 @@ impl Presence {
 impl Shard {
     /// Takes presence of a partner's user that the contact rules let pass.
     pub(super) fn pass_presence(&mut self, kind: PresenceKind, arrived: Arrived<'_>) {
+        let is_request = matches!(kind, PresenceKind::Subscribe | PresenceKind::Unsubscribe | PresenceKind::Probe);
+        if !is_request {
+            return self.presence_arrived(kind, arrived);
+        }
         if arrived.to.local().is_none() || !self.is_registered_here(arrived.to.bare()) {
             return self.silence(arrived.receipt, "presence_not_carried");
         }
@@ -128,8 +132,7 @@ impl Shard {
                 self.presence.enqueue(pair);
                 self.release_presence();
             }
-            PresenceKind::Unsubscribe => return self.silence(arrived.receipt, "not_watching"),
-            _ => return self.silence(arrived.receipt, "presence_not_carried"),
+            _ => return self.silence(arrived.receipt, "not_watching"),
         }
         self.counters.from_partners.answered();
         arrived.receipt.done();
@@ -171,7 +174,7 @@ impl Shard {
     }
 
     /// Whether an address is an account of the registrar, whose presence is ours to tell.
-    fn is_registered_here(&self, user: &BareJid) -> bool {
+    pub(super) fn is_registered_here(&self, user: &BareJid) -> bool {
         matches!(self.serving.backend_of(user), Some(Backend::Registrar) | None)
     }
 
@@ -227,6 +230,7 @@ impl Shard {
         let gone = last.into_iter().flat_map(Announced::open).filter(is_gone);
         let gone: Vec<_> = gone.map(|gone| Endpoint { id: gone.id.clone(), ..Endpoint::default() }).collect();
         endpoints.extend(gone);
+        self.announce_inside(&user, &endpoints);
         let watchers: Vec<_> = self.book.watchers(&user).cloned().collect();
         for partner in watchers {
             self.presence.enqueue(Pair { internal: user.clone(), partner });
@@ -235,7 +239,7 @@ impl Shard {
     }
 
     /// The endpoints of a user that are available now.
-    fn endpoints_of(&self, user: &BareJid) -> Vec<Endpoint> {
+    pub(super) fn endpoints_of(&self, user: &BareJid) -> Vec<Endpoint> {
         let address = user.to_string();
         let bindings = self.registrar.bindings(self.now.instant, &address);
         if !self.book.exists(user) || bindings.iter().all(|binding| binding.is_unreachable) {

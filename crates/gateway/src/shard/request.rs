@@ -20,7 +20,7 @@ use store::Backend;
 use super::Shard;
 
 /// Value of Allow.
-const ALLOW: &str = "ACK, BYE, CANCEL, INFO, INVITE, MESSAGE, OPTIONS, PUBLISH, REGISTER, UPDATE";
+const ALLOW: &str = "ACK, BYE, CANCEL, INFO, INVITE, MESSAGE, OPTIONS, PUBLISH, REGISTER, SUBSCRIBE, UPDATE";
 
 /// What Require may ask for where a session is concerned (RFC 4028).
 const TIMER: &str = "timer";
@@ -72,6 +72,7 @@ impl Shard {
         }
         let in_dialog = incoming.request.headers.to().is_ok_and(|to| to.tag().is_some());
         match incoming.request.method {
+            Method::Subscribe if in_dialog => self.resubscribe(&incoming),
             _ if in_dialog => self.in_dialog(incoming),
             Method::Invite => self.invite(incoming),
             Method::Bye | Method::Info | Method::Update => self.in_dialog(incoming),
@@ -79,8 +80,7 @@ impl Shard {
             Method::Message => self.message(incoming),
             Method::Options => self.options(&incoming),
             Method::Publish => self.publish(incoming),
-            // Nothing is there to subscribe to yet (RFC 6665 §4.1.2.2).
-            Method::Subscribe => self.refuse_method(&incoming, Status::BAD_EVENT),
+            Method::Subscribe => self.subscribe(incoming),
             Method::Other(_) => self.refuse_method(&incoming, Status::NOT_IMPLEMENTED),
             _ => self.refuse_method(&incoming, Status::METHOD_NOT_ALLOWED),
         }

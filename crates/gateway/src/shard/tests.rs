@@ -2,6 +2,7 @@
 
 mod presence;
 mod sessions;
+mod watching;
 
 use std::time::Duration;
 

@@ -254,7 +254,7 @@ impl Shard {
     }
 
     /// Our Contact where our requests say `host`.
-    pub(super) fn contact(&mut self, transport: Transport, host: &Arc<str>) -> Arc<str> {
+    pub(in crate::shard) fn contact(&mut self, transport: Transport, host: &Arc<str>) -> Arc<str> {
         let contacts = &mut self.sessions.contacts;
         let key = (transport, Arc::clone(host));
         if let Some(contact) = contacts.get(&key) {

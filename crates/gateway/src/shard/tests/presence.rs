@@ -8,13 +8,20 @@ const PIDF_AWAY: &str = "<presence xmlns='urn:ietf:params:xml:ns:pidf' entity='p
 
 impl Bench {
     /// A presence stanza of juliet's for romeo comes.
-    async fn juliet_sends(&mut self, kind: &str) {
-        let xml = format!("<presence from='juliet@fabrikam.example' to='romeo@contoso.example' type='{kind}'/>");
+    pub(super) async fn juliet_sends(&mut self, kind: &str) {
+        self.partner_sends(&format!(
+            "<presence from='juliet@fabrikam.example' to='romeo@contoso.example' type='{kind}'/>"
+        ))
+        .await;
+    }
+
+    /// A stanza of the partner's comes over the link.
+    pub(super) async fn partner_sends(&mut self, xml: &str) {
         let domain = |text: &str| Domain::parse(text).unwrap();
         let pair = DomainPair { local: domain("contoso.example"), remote: domain("fabrikam.example") };
         let (other_end, far) = link::local(1);
         self.port = other_end.link.port(1);
-        self.port.try_send(pair, Batch::from_xml(xml).unwrap(), self.shard.now.instant + USE).unwrap();
+        self.port.try_send(pair, Batch::from_xml(xml.to_owned()).unwrap(), self.shard.now.instant + USE).unwrap();
         let mut inbox = far.inbox;
         let envelope = inbox.receive().await.unwrap();
         self.shard.envelope(envelope);
@@ -28,7 +35,7 @@ impl Bench {
     }
 
     /// What left for the partner since: from, type or show, status.
-    async fn told(&mut self) -> Vec<String> {
+    pub(super) async fn told(&mut self) -> Vec<String> {
         let mut told = Vec::new();
         while let Ok(Some(envelope)) = tokio::time::timeout(Duration::from_millis(20), self.edge.inbox.receive()).await
         {

@@ -44,7 +44,8 @@ impl Ledger {
 pub struct Snapshot {
     /// Stanzas of partners.
     pub from_partners: Ledger,
-    /// MESSAGE requests of internal users, and stanzas of components.
+    /// MESSAGE requests of internal users, stanzas of components, and what the gateway says in users' names: presence,
+    /// requests to see it and their answers.
     pub from_users: Ledger,
     /// SIP messages that went nowhere, by reason: defects, requests of unknown senders, late answers; and what the
     /// transactions absorbed or repeated.

@@ -45,24 +45,36 @@ pub struct Baresip {
 impl Baresip {
     /// Starts it and waits until the registrar has accepted it.
     pub fn register(folder: &Path, world: Loopback, account: &Account<'_>) -> Self {
+        Self::start(folder, world, account, false)
+    }
+
+    /// The same; it also publishes its presence and watches its contact.
+    pub fn register_watching(folder: &Path, world: Loopback, account: &Account<'_>) -> Self {
+        Self::start(folder, world, account, true)
+    }
+
+    fn start(folder: &Path, world: Loopback, account: &Account<'_>, watches: bool) -> Self {
         let folder = folder.join(format!("baresip-{}", account.address));
         fs::create_dir_all(&folder).expect("the world's folder can be written");
         let control = SocketAddr::new(world.ip(), world.port());
         let config = format!(
             "sip_listen {}\nmodule_path /usr/lib/baresip/modules\nmodule account.so\nmodule contact.so\nmodule ctrl_tcp.so\n\
-             module menu.so\nmodule stdio.so\nctrl_tcp_listen {control}\npoll_method epoll\n",
-            SocketAddr::new(world.ip(), world.port())
+             module menu.so\nmodule stdio.so\n{}ctrl_tcp_listen {control}\npoll_method epoll\n",
+            SocketAddr::new(world.ip(), world.port()),
+            if watches { "module presence.so\n" } else { "" },
         );
         let transport = if account.transport == Transport::Udp { "udp" } else { "tcp" };
         let (user, _) = account.address.split_once('@').expect("an address has a user");
         let line = format!(
             "<sip:{address};transport={transport}>;auth_user={user};auth_pass={password};\
-             outbound=\"sip:{registrar};transport={transport}\";regint=60\n",
+             outbound=\"sip:{registrar};transport={transport}\";regint=60{publishes}\n",
+            publishes = if watches { ";pubint=60" } else { "" },
             address = account.address,
             password = account.password,
             registrar = account.registrar,
         );
-        let contacts = format!("\"Contact\" <sip:{}>\n", account.contact);
+        let presence = if watches { ";presence=p2p" } else { "" };
+        let contacts = format!("\"Contact\" <sip:{}>{presence}\n", account.contact);
         for (name, text) in [("config", &config), ("accounts", &line), ("contacts", &contacts)] {
             fs::write(folder.join(name), text).expect("the world's folder can be written");
         }
@@ -96,6 +108,11 @@ impl Baresip {
     /// Waits until a message from `sender` with this text (one line) was shown after `mark`.
     pub fn receive(&self, mark: usize, sender: &str, text: &str) {
         self.process.wait_for(mark, &[&format!("sip:{sender}: \"{text}\"")]);
+    }
+
+    /// Waits until a line of its SIP trace after `mark` has all these parts.
+    pub fn traces(&self, mark: usize, parts: &[&str]) {
+        self.process.wait_for(mark, parts);
     }
 
     /// Whether a message containing `text` was shown after `mark`, now.

@@ -6,7 +6,7 @@
 //! opens the contact, which is durable before the stanza leaves; further messages of the pair wait behind it.
 
 use std::{
-    collections::{BTreeSet, HashMap, VecDeque},
+    collections::{BTreeSet, HashMap, HashSet, VecDeque},
     time::{Duration, Instant},
 };
 
@@ -62,6 +62,8 @@ pub(super) struct Outward {
     writing: HashMap<Pair, VecDeque<Letter>>,
     /// On the link; as many as the link gives credit for.
     sent: HashMap<EnvelopeId, Sent>,
+    /// Stanzas on the link that nobody waits for: those that the gateway sends in a user's name.
+    own: HashSet<EnvelopeId>,
     /// When each of them must be decided.
     decisions: BTreeSet<(Instant, EnvelopeId)>,
 }
@@ -78,6 +80,11 @@ struct Sent {
 }
 
 impl Outward {
+    /// A stanza that nobody waits for is on the link.
+    pub(super) fn note_own(&mut self, envelope: EnvelopeId) {
+        self.own.insert(envelope);
+    }
+
     pub(super) fn deadline(&self) -> Option<Instant> {
         self.decisions.first().map(|(at, _)| *at)
     }
@@ -252,9 +259,9 @@ impl Shard {
             return self.letter_written(envelope);
         };
         let Some(Sent { letter, id, deadline, accepted }) = sent else {
-            // Stanzas that nobody waits for, and messages that were answered 480 before.
-            if let Settled::Refused(error) | Settled::Unknown(error) = outcome {
-                tracing::debug!(%error, "a stanza of our own was not delivered");
+            // What was answered 480 before has been counted then.
+            if self.outward.own.remove(&envelope) {
+                self.own_ended(&outcome);
             }
             return;
         };
@@ -273,6 +280,18 @@ impl Shard {
                 let addressed = if letter.to.resource().is_some() { Addressed::Full } else { Addressed::Bare };
                 self.answer(&letter.incoming, error::to_sip(&error, addressed, Origin::Ours), &[]);
             }
+        }
+    }
+
+    /// A stanza that nobody waits for has ended.
+    fn own_ended(&self, outcome: &Settled) {
+        match outcome {
+            Settled::Written | Settled::Done => self.counters.from_users.delivered(),
+            Settled::Refused(_) => self.counters.from_users.answered(),
+            Settled::Unknown(_) => self.counters.from_users.lost(),
+        }
+        if let Settled::Refused(error) | Settled::Unknown(error) = outcome {
+            tracing::debug!(%error, "a stanza of our own was not delivered");
         }
     }
 
@@ -320,6 +339,7 @@ impl Shard {
         let (accepted, sent): (Vec<_>, Vec<_>) = sent.partition(|sent| sent.accepted);
         // They were written and answered; what their partner makes of them nobody here will learn.
         accepted.iter().for_each(|_| self.counters.from_users.lost());
+        self.outward.own.drain().for_each(|_| self.counters.from_users.lost());
         let sent = sent.into_iter().map(|sent| sent.letter);
         let writing = std::mem::take(&mut self.outward.writing).into_values().flatten();
         for letter in sent.chain(writing).collect::<Vec<_>>() {

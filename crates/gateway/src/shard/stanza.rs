@@ -23,7 +23,10 @@ impl Shard {
     /// The same; whether the link has taken it.
     pub(super) fn try_send_own(&mut self, from: &BareJid, to: &BareJid, batch: Batch) -> bool {
         let pair = DomainPair { local: from.domain().clone(), remote: to.domain().clone() };
-        self.port.try_send(pair, batch, self.now.instant + USE).is_ok()
+        let Ok(envelope) = self.port.try_send(pair, batch, self.now.instant + USE) else { return false };
+        self.counters.from_users.received();
+        self.outward.note_own(envelope);
+        true
     }
 
     /// Tells a partner's user whether the internal user's presence may be seen: an invitation was accepted, or a contact

@@ -248,6 +248,12 @@ impl World {
         Baresip::register(self.folder.path(), self.loopback, &account)
     }
 
+    /// Registers alice, who publishes her presence and watches `contact`.
+    pub(crate) fn watching_alice(&self, transport: Transport, contact: &str) -> Baresip {
+        let account = Account { address: ALICE, password: PASSWORD, contact, registrar: self.server.sip, transport };
+        Baresip::register_watching(self.folder.path(), self.loopback, &account)
+    }
+
     /// The report of an attempt that ended with `code`; its remedy has these words.
     #[track_caller]
     pub(crate) fn explained(&self, domain: &str, direction: &str, code: &str, remedy: &str) -> Value {

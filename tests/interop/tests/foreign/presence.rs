@@ -1,0 +1,71 @@
+//! Presence between a SIP user on baresip and a partner's user on Prosody with slixmpp, who permits and asks by itself.
+//!
+//! What each sees is taken from the foreign programs: baresip's SIP trace, and the stanzas that Prosody delivers.
+
+use interop::baresip::Transport;
+use interop::process::until;
+use interop::prosody::Demands;
+use interop::slixmpp::Client;
+
+use crate::world::{ALICE, PARTNER, ROW_2, World};
+
+const JULIET: &str = "juliet@fabrikam.example";
+
+fn is_alice(from: &str) -> bool {
+    from.strip_prefix(ALICE).is_some_and(|rest| rest.starts_with('/'))
+}
+
+/// baresip subscribes, juliet permits and subscribes too; each sees the other come, change and go. After the server was
+/// killed nobody is asked again.
+#[test]
+fn a_sip_user_and_a_partners_user_see_each_other_also_after_a_kill() {
+    let mut world = World::start();
+    world.server.add_partner(PARTNER, "federated", ROW_2, Some(world.authority.root()));
+    let prosody = world.prosody(PARTNER, Demands::Certificate);
+    let mut juliet = Client::login(&prosody, JULIET);
+    let alice = world.watching_alice(Transport::Tcp, JULIET);
+    alice.traces(0, &["Subscription-State: active"]);
+    alice.traces(0, &["<basic>open</basic>"]);
+    juliet.presence("alice's presence", 0, |p| p.kind == "available" && is_alice(&p.from));
+
+    let mark = alice.mark();
+    juliet.send_raw("<presence><show>dnd</show><status>Not now</status></presence>");
+    alice.traces(mark, &["<rpid:busy/>"]);
+
+    let mark = juliet.mark();
+    drop(alice);
+    juliet.presence("alice's end", mark, |p| p.kind == "unavailable" && is_alice(&p.from));
+
+    world.server.kill();
+    world.server.restart();
+    let mark = juliet.mark();
+    let alice = world.watching_alice(Transport::Tcp, JULIET);
+    juliet.presence("alice again", mark, |p| p.kind == "available" && is_alice(&p.from));
+    alice.traces(0, &["<rpid:busy/>"]);
+    let contacts = world.server.json(&["contact", "list"]);
+    assert!(contacts.to_string().contains(JULIET), "{contacts:#}");
+    world.server.balanced(|_| None);
+}
+
+/// A stranger of an unverified partner waits for the user's answer; a block ends what is seen, and its end shows it again.
+#[test]
+fn an_uninvited_watcher_sees_nothing_until_accepted_and_while_blocked() {
+    let world = World::start();
+    world.server.add_partner(PARTNER, "public_unverified", ROW_2, Some(world.authority.root()));
+    let prosody = world.prosody(PARTNER, Demands::Certificate);
+    let mut juliet = Client::login(&prosody, JULIET);
+    let _alice = world.alice(Transport::Tcp, "nurse@fabrikam.example");
+    juliet.send_raw(&format!("<presence type='subscribe' to='{ALICE}'/>"));
+    until("the invitation", || {
+        let ran = world.server.cli(&["contact", "accept", ALICE, JULIET]);
+        (ran.code == Some(0)).then_some(())
+    });
+    juliet.presence("alice's presence", 0, |p| p.kind == "available" && is_alice(&p.from));
+    for (verb, kind) in [("block", "unavailable"), ("unblock", "available")] {
+        let mark = juliet.mark();
+        world.server.cli(&["contact", verb, ALICE, JULIET]).succeeded();
+        juliet.presence(verb, mark, |p| p.kind == kind && is_alice(&p.from));
+    }
+    let ledger = world.server.balanced(|_| None);
+    assert_eq!(ledger.count("gateway.from_partners.dropped.invitation_kept"), 1, "{ledger:?}");
+}

@@ -10,8 +10,9 @@
 //! `… -- edge [--messages N] [--streams N] [--set-ups N] [legation] [prosody] [ejabberd]` measures the edge alone beside
 //! other servers, which must be installed (Debian: `prosody lua-unbound lua-sec ejabberd libnss-wrapper`).
 //!
-//! `… -- sip [--messages N] [--uris N] [--registrations N] [--dialogs N] [legation] [kamailio]` measures the gateway beside
-//! Kamailio (Debian: `kamailio kamailio-tls-modules`), and what registrations and sessions cost.
+//! `… -- sip [--messages N] [--uris N] [--registrations N] [--contacts N]
+//! [--dialogs N] [legation] [kamailio]` measures the gateway beside
+//! Kamailio (Debian: `kamailio kamailio-tls-modules`), and what registrations, contacts and sessions cost.
 
 use std::{error::Error, process::ExitCode, sync::Arc, time::Duration};
 
@@ -107,11 +108,13 @@ fn compare(arguments: impl Iterator<Item = String>) -> Result<(), Failure> {
 }
 
 fn beside_kamailio(arguments: impl Iterator<Item = String>) -> Result<(), Failure> {
-    let mut plan = sip::Plan { messages: 50_000, uris: 1000, registrations: 10_000, dialogs: 10_000 };
+    let mut plan =
+        sip::Plan { messages: 50_000, uris: 1000, registrations: 10_000, contacts: 100_000, dialogs: 10_000 };
     let fields = [
         ("--messages", &mut plan.messages),
         ("--uris", &mut plan.uris),
         ("--registrations", &mut plan.registrations),
+        ("--contacts", &mut plan.contacts),
         ("--dialogs", &mut plan.dialogs),
     ];
     let names = read(arguments, fields, &["legation", "kamailio"])?;

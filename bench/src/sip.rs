@@ -4,6 +4,7 @@
 //! MESSAGE on to the deployment that it came from: reading, a transaction on each side, writing. We do the same between SIP
 //! and a stream with TLS, under the contact rules. The figure is the CPU time of the server's processes.
 
+mod contacts;
 mod deployment;
 mod dialogs;
 mod kamailio;
@@ -30,6 +31,8 @@ pub(crate) struct Plan {
     pub(crate) messages: usize,
     /// Destination URIs, in turn.
     pub(crate) uris: usize,
+    /// Contacts that are stored.
+    pub(crate) contacts: usize,
     /// Users that register.
     pub(crate) registrations: usize,
     /// Sessions that are opened.
@@ -90,6 +93,7 @@ pub(crate) async fn measure(plan: Plan, names: &[String]) -> Result<Comparison, 
         }
         if name == "legation" {
             registrations::measure(folder.path(), &certificates, plan.registrations, &mut table).await?;
+            contacts::measure(folder.path(), &certificates, plan.contacts, &mut table).await?;
             dialogs::measure(folder.path(), &certificates, plan.dialogs, &mut table).await?;
         }
     }

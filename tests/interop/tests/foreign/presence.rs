@@ -1,13 +1,15 @@
-//! Presence between a SIP user on baresip and a partner's user on Prosody with slixmpp, who permits and asks by itself.
+//! Presence between a SIP user on baresip and a partner's user on Prosody or ejabberd with slixmpp, which permits and asks
+//! by itself.
 //!
-//! What each sees is taken from the foreign programs: baresip's SIP trace, and the stanzas that Prosody delivers.
+//! What each sees is taken from the foreign programs: baresip's SIP trace, and the stanzas that the partner's server delivers.
 
-use interop::baresip::Transport;
+use interop::baresip::{Baresip, Transport};
+use interop::ejabberd;
 use interop::process::until;
 use interop::prosody::Demands;
 use interop::slixmpp::Client;
 
-use crate::world::{ALICE, PARTNER, ROW_2, World};
+use crate::world::{ALICE, PARTNER, ROW_2, ROW_7, World};
 
 const JULIET: &str = "juliet@fabrikam.example";
 
@@ -15,8 +17,17 @@ fn is_alice(from: &str) -> bool {
     from.strip_prefix(ALICE).is_some_and(|rest| rest.starts_with('/'))
 }
 
-/// baresip subscribes, juliet permits and subscribes too; each sees the other come, change and go. After the server was
-/// killed nobody is asked again.
+/// baresip subscribes, juliet permits and subscribes too; each sees the other come and change.
+fn see_each_other(alice: &Baresip, juliet: &mut Client) {
+    alice.traces(0, &["Subscription-State: active"]);
+    alice.traces(0, &["<basic>open</basic>"]);
+    juliet.presence("alice's presence", 0, |p| p.kind == "available" && is_alice(&p.from));
+    let mark = alice.mark();
+    juliet.send_raw("<presence><show>dnd</show><status>Not now</status></presence>");
+    alice.traces(mark, &["<rpid:busy/>"]);
+}
+
+/// juliet also sees alice go, and after the server was killed nobody is asked again.
 #[test]
 fn a_sip_user_and_a_partners_user_see_each_other_also_after_a_kill() {
     let mut world = World::start();
@@ -24,13 +35,7 @@ fn a_sip_user_and_a_partners_user_see_each_other_also_after_a_kill() {
     let prosody = world.prosody(PARTNER, Demands::Certificate);
     let mut juliet = Client::login(&prosody, JULIET);
     let alice = world.watching_alice(Transport::Tcp, JULIET);
-    alice.traces(0, &["Subscription-State: active"]);
-    alice.traces(0, &["<basic>open</basic>"]);
-    juliet.presence("alice's presence", 0, |p| p.kind == "available" && is_alice(&p.from));
-
-    let mark = alice.mark();
-    juliet.send_raw("<presence><show>dnd</show><status>Not now</status></presence>");
-    alice.traces(mark, &["<rpid:busy/>"]);
+    see_each_other(&alice, &mut juliet);
 
     let mark = juliet.mark();
     drop(alice);
@@ -44,6 +49,21 @@ fn a_sip_user_and_a_partners_user_see_each_other_also_after_a_kill() {
     alice.traces(0, &["<rpid:busy/>"]);
     let contacts = world.server.json(&["contact", "list"]);
     assert!(contacts.to_string().contains(JULIET), "{contacts:#}");
+    world.server.balanced(|_| None);
+}
+
+/// The other server, by the other transport; and juliet's end.
+#[test]
+fn a_sip_user_and_a_user_of_ejabberd_see_each_other() {
+    let world = World::start();
+    world.server.add_partner(PARTNER, "federated", ROW_7, Some(world.authority.root()));
+    let ejabberd = world.ejabberd(ejabberd::Demands::Encryption);
+    let mut juliet = Client::login(&ejabberd, JULIET);
+    let alice = world.watching_alice(Transport::Udp, JULIET);
+    see_each_other(&alice, &mut juliet);
+    let mark = alice.mark();
+    juliet.send_raw("<presence type='unavailable'/>");
+    alice.traces(mark, &["<basic>closed</basic>"]);
     world.server.balanced(|_| None);
 }
 

@@ -3,6 +3,8 @@
 //! A target is `fn(&[u8])`. The corpora in `corpus/<target>/` are replayed by the tests of the crate that a target is
 //! about; `cargo run --release -- <target> <seconds>` mutates them.
 
+mod pidf;
+mod sip_event;
 mod sip_invite;
 mod sip_message;
 #[path = "xmpp/targets.rs"]
@@ -15,6 +17,8 @@ pub type Target = fn(&[u8]);
 pub const TARGETS: &[(&str, Target)] = &[
     ("framer", xmpp::framer::run),
     ("jid", xmpp::jid::run),
+    ("pidf", pidf::run),
+    ("sip_event", sip_event::run),
     ("sip_invite", sip_invite::run),
     ("sip_message", sip_message::run),
     ("tokenizer", xmpp::tokenizer::run),

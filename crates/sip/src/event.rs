@@ -148,10 +148,10 @@ struct Said {
     body: Option<Bytes>,
 }
 
-/// Whether a subscription is over when its NOTIFY was answered so, or not at all (§4.2.2): the dialog is dead, or nobody is
-/// there.
+/// Whether a subscription is over when its NOTIFY was answered so, or not at all (§4.2.2): the dialog is dead, nobody is
+/// there, or a proof is asked for that we do not have.
 fn is_fatal(answer: Option<Status>) -> bool {
     answer.is_none_or(|status| {
-        matches!(status.code(), 404 | 405 | 410 | 416 | 480..=485 | 489 | 501 | 604) || status.class() == 3
+        matches!(status.code(), 401 | 404 | 405 | 407 | 410 | 416 | 480..=485 | 489 | 501 | 604) || status.class() == 3
     })
 }

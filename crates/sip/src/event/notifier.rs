@@ -120,6 +120,7 @@ impl Notifier {
             armed: None,
         };
         self.subscriptions.insert(id, subscription);
+        self.arm(id);
         Ok(Subscribed { id, expires_s })
     }
 
@@ -135,7 +136,10 @@ impl Notifier {
         let id = *self.dialogs.get(&key).ok_or(SubscribeError::Unknown)?;
         let expires_s = self.lifetime(request, expires_max_s)?;
         let subscription = self.subscriptions.get_mut(&id).ok_or(SubscribeError::Unknown)?;
-        if !subscription.dialog.is_of(request) || matches!(subscription.said.state, State::Terminated(_)) {
+        let event = request.headers.first(Name::Event).unwrap_or_default();
+        // A dialog is not shared with another subscription (§4.5.2); events are compared byte by byte (§8.2.1).
+        let is_its = subscription.dialog.is_of(request) && event == subscription.event;
+        if !is_its || matches!(subscription.said.state, State::Terminated(_)) {
             return Err(SubscribeError::Unknown);
         }
         subscription.dialog.receive(request).map_err(|_| SubscribeError::OutOfOrder)?;
@@ -180,6 +184,8 @@ impl Notifier {
         if subscription.is_over || is_fatal(answer) {
             return self.end(id);
         }
+        // What was refused for now has not been told.
+        subscription.is_due |= !answer.is_some_and(Status::is_success);
         self.flush(now, id);
     }
 

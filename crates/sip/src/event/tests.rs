@@ -150,7 +150,7 @@ fn a_subscription_that_is_not_refreshed_ends_with_reason_timeout() {
 /// §4.2.2: those end the subscription, others do not.
 #[test]
 fn an_answer_that_says_that_nobody_is_there_ends_the_subscription() {
-    for (code, ends) in [(481, true), (404, true), (501, true), (500, false), (503, false), (401, false)] {
+    for (code, ends) in [(481, true), (404, true), (501, true), (500, false), (503, false), (401, true)] {
         let mut desk = Desk::new();
         let id = desk.subscribe("c", "600").unwrap().id;
         desk.set(id, State::Active, None);
@@ -158,6 +158,37 @@ fn an_answer_that_says_that_nobody_is_there_ends_the_subscription() {
         desk.answer(id, code);
         assert_eq!(desk.notifier.is_empty(), ends, "{code}");
     }
+}
+
+/// A refusal for now is no reason to leave the watcher with an older state.
+#[test]
+fn what_was_refused_for_now_is_told_again() {
+    let mut desk = Desk::new();
+    let id = desk.subscribe("c", "600").unwrap().id;
+    desk.set(id, State::Active, Some("a"));
+    desk.notify().unwrap();
+    desk.answer(id, 503);
+    assert_eq!(desk.notify(), None);
+    desk.pass(5);
+    assert_eq!(desk.notify(), Some(("active;expires=595".into(), "a".into())));
+}
+
+#[test]
+fn a_subscription_of_which_nothing_is_said_ends_in_its_time() {
+    let mut desk = Desk::new();
+    desk.subscribe("c", "60").unwrap();
+    desk.pass(0);
+    assert_eq!(desk.notify().unwrap().0, "pending;expires=60");
+}
+
+/// §8.2.1, §4.5.2.
+#[test]
+fn another_event_is_no_refresh() {
+    let mut desk = Desk::new();
+    desk.subscribe("c", "600").unwrap();
+    let mut request = desk.request("c", Some("t"), "600");
+    request.headers.set(Name::Event, "presence;id=8").unwrap();
+    assert_eq!(desk.notifier.resubscribe(desk.now, &request, 28_800), Err(SubscribeError::Unknown));
 }
 
 /// §4.2.1.1: 423 with Min-Expires; a longer life is cut; fetching is one NOTIFY (§4.4.3).

@@ -1,5 +1,7 @@
 //! Inputs of the fuzzer, played again.
 
+#[path = "../../../../fuzz/src/sip_event.rs"]
+mod sip_event;
 #[path = "../../../../fuzz/src/sip_invite.rs"]
 mod sip_invite;
 #[path = "../../../../fuzz/src/sip_message.rs"]
@@ -9,8 +11,8 @@ use std::fs;
 
 use proptest::prelude::*;
 
-fn steps() -> Vec<Vec<u8>> {
-    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../../fuzz/corpus/sip_invite");
+fn steps(target: &str) -> Vec<Vec<u8>> {
+    let folder = format!("{}/../../fuzz/corpus/{target}", env!("CARGO_MANIFEST_DIR"));
     fs::read_dir(folder).unwrap().map(|entry| fs::read(entry.unwrap().path()).unwrap()).collect()
 }
 
@@ -32,10 +34,19 @@ fn the_corpus_holds_no_surprise() {
 
 #[test]
 fn no_known_order_of_steps_breaks_a_session() {
-    let steps = steps();
+    let steps = steps("sip_invite");
     assert!(!steps.is_empty());
     for input in steps {
         sip_invite::run(&input);
+    }
+}
+
+#[test]
+fn no_known_order_of_steps_breaks_a_subscription() {
+    let steps = steps("sip_event");
+    assert!(!steps.is_empty());
+    for input in steps {
+        sip_event::run(&input);
     }
 }
 
@@ -43,6 +54,11 @@ proptest! {
     #[test]
     fn neither_does_any_other(input in proptest::collection::vec(any::<u8>(), 0..300)) {
         sip_invite::run(&input);
+    }
+
+    #[test]
+    fn nor_a_subscription(input in proptest::collection::vec(any::<u8>(), 0..300)) {
+        sip_event::run(&input);
     }
 
     #[test]

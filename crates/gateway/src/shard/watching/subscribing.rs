@@ -109,12 +109,12 @@ impl Shard {
     }
 
     fn take_subscription(&mut self, incoming: &Incoming, pair: &Pair) -> Option<Subscribed> {
+        let origin = incoming.origin.clone()?;
         let tag = self.tokens.make();
         let contact = self.contact(incoming.flow.transport, &incoming.flow.sent_by);
         let (now, max, watcher) = (self.now.instant, self.expires_max_s(), pair.internal.to_string());
         match self.watching.notifier.subscribe(now, &incoming.request, &watcher, &tag, &contact, max) {
             Ok(taken) => {
-                let origin = incoming.origin.clone()?;
                 let (flow, source) = (incoming.flow.clone(), self.flows.remote(incoming.flow.id));
                 self.watching.watchers.insert(taken.id, Watcher { pair: pair.clone(), origin, flow, source });
                 self.watching.pairs.entry(pair.clone()).or_default().subscriptions.push(taken.id);

@@ -124,6 +124,12 @@ impl Notifier {
         Ok(Subscribed { id, expires_s })
     }
 
+    /// The subscription whose dialog a request names.
+    pub fn of_request(&self, request: &Request) -> Option<SubscriptionId> {
+        let tag = request.headers.to().ok()?.tag().unwrap_or_default().to_owned();
+        self.dialogs.get(&(request.headers.call_id().ok()?.into(), tag.into())).copied()
+    }
+
     /// Takes a SUBSCRIBE in a dialog: a refresh, or the end. The state is told again by [`Self::set`].
     pub fn resubscribe(
         &mut self,
@@ -131,9 +137,7 @@ impl Notifier {
         request: &Request,
         expires_max_s: u32,
     ) -> Result<Subscribed, SubscribeError> {
-        let tag = request.headers.to()?.tag().unwrap_or_default().to_owned();
-        let key = (request.headers.call_id()?.into(), tag.into());
-        let id = *self.dialogs.get(&key).ok_or(SubscribeError::Unknown)?;
+        let id = self.of_request(request).ok_or(SubscribeError::Unknown)?;
         let expires_s = self.lifetime(request, expires_max_s)?;
         let subscription = self.subscriptions.get_mut(&id).ok_or(SubscribeError::Unknown)?;
         let event = request.headers.first(Name::Event).unwrap_or_default();

@@ -41,10 +41,21 @@ impl Shard {
     /// Whether a request comes from the other end of its dialog.
     fn is_party(&mut self, id: SessionId, incoming: &Incoming) -> bool {
         let Some(dialog) = self.sessions.legs.get(&id) else { return false };
-        match dialog.origin.clone() {
-            Origin::Trunk(name) => self.comes_from_trunk(incoming, &name),
+        let (origin, source) = (dialog.origin.clone(), dialog.source);
+        self.comes_from(incoming, &origin, source)
+    }
+
+    /// Whether a request in a dialog came from where the dialog is: its trunk, or the address of its user.
+    pub(in crate::shard) fn comes_from(
+        &mut self,
+        incoming: &Incoming,
+        origin: &Origin,
+        source: Option<std::net::SocketAddr>,
+    ) -> bool {
+        match origin {
+            Origin::Trunk(name) => self.comes_from_trunk(incoming, name),
             Origin::RegistrarUser => {
-                let source = dialog.source.map(|source| source.ip());
+                let source = source.map(|source| source.ip());
                 source.is_some() && source == self.flows.source(incoming.flow.id)
             }
         }

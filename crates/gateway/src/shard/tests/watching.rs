@@ -212,3 +212,40 @@ async fn a_contact_that_cannot_be_stored_is_not_asked_for() {
     assert_eq!(bench.notify(), Some(notified("terminated;reason=probation;retry-after=300", &[])));
     assert_eq!(bench.told().await, [""; 0]);
 }
+
+/// RFC 8048 §8.2: who has learned a dialog's tags does not get its notifications.
+#[tokio::test]
+async fn a_refresh_from_elsewhere_is_not_taken() {
+    let mut bench = Bench::new(64).await;
+    bench.register();
+    let response = bench.watch_juliet().await;
+    let (outbox, mut written) = outbox(ENDPOINT_BYTES_MAX);
+    let elsewhere = FlowId(FLOW.0 + 1);
+    bench.shard.arrival(Arrival::Opened {
+        flow: elsewhere,
+        connection: Box::new(Connection {
+            peer: "192.0.2.66:5070".parse().unwrap(),
+            transport: ::sip::Transport::Tcp,
+            sent_by: "192.0.2.1:5060".into(),
+            outbox,
+            identity: None,
+            outgoing: false,
+            since: Timestamp::from_millis(0),
+        }),
+    });
+    let mut refresh = bench.request(Method::Subscribe, JULIET, JULIET);
+    let headers = &mut refresh.headers;
+    headers.set(Name::To, response.headers.first(Name::To).unwrap()).unwrap();
+    headers.set(Name::From, response.headers.first(Name::From).unwrap()).unwrap();
+    headers.set(Name::CallId, response.headers.call_id().unwrap()).unwrap();
+    headers.set(Name::CSeq, "9 SUBSCRIBE").unwrap();
+    headers.push(Name::Event, "presence").unwrap();
+    headers.push_front(Name::Via, "SIP/2.0/TCP 192.0.2.66:5070;branch=z9hG4bKelsewhere").unwrap();
+    bench.shard.arrival(Arrival::Frame { flow: elsewhere, frame: Frame::Message(Message::Request(refresh)) });
+    bench.shard.drain();
+    let answer = datagram(written.try_recv().expect("it is answered"), &Limits::default()).unwrap().unwrap();
+    let Message::Response(answer) = answer else { panic!("a response") };
+    assert_eq!(answer.status.code(), 481);
+    assert_eq!(bench.notify(), None);
+    assert_eq!(bench.shard.counters.snapshot().sip["subscription_stranger"], 1);
+}

@@ -83,8 +83,16 @@ impl Shard {
         self.notify_pair(&pair);
     }
 
-    /// Takes a SUBSCRIBE in a dialog: who knows the dialog's tags is its subscriber.
+    /// Takes a SUBSCRIBE in a dialog, from where the dialog is: nobody else turns its notifications to themselves.
     pub(in crate::shard) fn resubscribe(&mut self, incoming: &Incoming) {
+        let known = self.watching.notifier.of_request(&incoming.request);
+        let way = known.and_then(|id| self.watching.watchers.get(&id));
+        if let Some((origin, source)) = way.map(|watcher| (watcher.origin.clone(), watcher.source))
+            && !self.comes_from(incoming, &origin, source)
+        {
+            self.counters.sip("subscription_stranger");
+            return self.refuse_subscription(incoming, SubscribeError::Unknown);
+        }
         let max = self.expires_max_s();
         match self.watching.notifier.resubscribe(self.now.instant, &incoming.request, max) {
             Ok(taken) => {

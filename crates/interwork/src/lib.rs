@@ -13,5 +13,6 @@ pub mod message;
 pub mod presence;
 pub mod sdp;
 pub mod session;
+pub mod subscription;
 pub mod typing;
 pub mod uri;

@@ -18,12 +18,15 @@ impl Shard {
                 for row in rows {
                     let pair = memory::Pair { internal: row.internal.clone(), partner: row.partner.clone() };
                     let before = self.book.contact(&row.internal, &row.partner);
-                    match self.book.take_contact(&row) {
+                    let watching = self.book.take_contact(&row);
+                    // A row that is older than what is known has changed nothing.
+                    let after = self.book.contact(&row.internal, &row.partner);
+                    match watching {
                         Some(watching) if !self.components.is_changing(&pair) => self.tell(&watching),
-                        None if before.blocked != row.state.blocked => self.show_anew(&row.internal, &row.partner),
+                        None if before.blocked != after.blocked => self.show_anew(&row.internal, &row.partner),
                         _ => {}
                     }
-                    if before.added && !row.state.added {
+                    if before.added && !after.added {
                         self.contact_unadded(&pair);
                     }
                 }

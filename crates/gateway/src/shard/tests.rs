@@ -46,6 +46,19 @@ struct Bench {
     _directory: tempfile::TempDir,
 }
 
+/// A TCP connection of this peer's.
+fn connection(peer: &str, outbox: crate::sip::outbox::Outbox) -> Box<Connection> {
+    Box::new(Connection {
+        peer: peer.parse().unwrap(),
+        transport: ::sip::Transport::Tcp,
+        sent_by: "192.0.2.1:5060".into(),
+        outbox,
+        identity: None,
+        outgoing: false,
+        since: Timestamp::from_millis(0),
+    })
+}
+
 /// Nothing is dialled here.
 fn dialler() -> crate::trunk::Dialler {
     use net::{
@@ -105,19 +118,7 @@ impl Bench {
             contacts: Arc::new([]),
             applied: watch::channel(Revisions::default()).0,
         });
-        let peer = "192.0.2.7:5070".parse().unwrap();
-        shard.arrival(Arrival::Opened {
-            flow: FLOW,
-            connection: Box::new(Connection {
-                peer,
-                transport: ::sip::Transport::Tcp,
-                sent_by: "192.0.2.1:5060".into(),
-                outbox,
-                identity: None,
-                outgoing: false,
-                since: Timestamp::from_millis(0),
-            }),
-        });
+        shard.arrival(Arrival::Opened { flow: FLOW, connection: connection("192.0.2.7:5070", outbox) });
         Self {
             shard,
             written,

@@ -91,6 +91,9 @@ impl Shard {
     /// A NOTIFY has ended; whether the ticket was one.
     pub(super) fn notified(&mut self, ticket: Ticket, answer: Option<Status>) -> bool {
         let Some(id) = self.watching.tickets.remove(&ticket) else { return false };
+        if answer.is_none() {
+            self.counters.sip("notify_unanswered");
+        }
         self.watching.notifier.answered(self.now.instant, id, answer);
         true
     }

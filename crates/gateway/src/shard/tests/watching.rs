@@ -30,6 +30,18 @@ impl Bench {
         response
     }
 
+    /// A SUBSCRIBE in the dialog of `response`.
+    fn refresh(&mut self, response: &Response) -> Request {
+        let mut refresh = self.request(Method::Subscribe, JULIET, JULIET);
+        let headers = &mut refresh.headers;
+        headers.set(Name::To, response.headers.first(Name::To).unwrap()).unwrap();
+        headers.set(Name::From, response.headers.first(Name::From).unwrap()).unwrap();
+        headers.set(Name::CallId, response.headers.call_id().unwrap()).unwrap();
+        headers.set(Name::CSeq, "9 SUBSCRIBE").unwrap();
+        headers.push(Name::Event, "presence").unwrap();
+        refresh
+    }
+
     /// The NOTIFY that comes, which is answered 200.
     fn notify(&mut self) -> Option<Notified> {
         let bytes = self.written.try_recv()?;
@@ -107,14 +119,8 @@ async fn a_refresh_asks_again_while_nothing_was_answered_and_expires_0_ends() {
     for (expires, state, told) in
         [("900", "pending", vec!["subscribe"]), ("0", "terminated;reason=timeout", vec![]), ("600", "", vec![])]
     {
-        let mut refresh = bench.request(Method::Subscribe, JULIET, JULIET);
-        let headers = &mut refresh.headers;
-        headers.set(Name::To, response.headers.first(Name::To).unwrap()).unwrap();
-        headers.set(Name::From, response.headers.first(Name::From).unwrap()).unwrap();
-        headers.set(Name::CallId, response.headers.call_id().unwrap()).unwrap();
-        headers.set(Name::CSeq, "9 SUBSCRIBE").unwrap();
-        headers.push(Name::Event, "presence").unwrap();
-        headers.push(Name::Expires, expires).unwrap();
+        let mut refresh = bench.refresh(&response);
+        refresh.headers.push(Name::Expires, expires).unwrap();
         bench.send(refresh);
         let status = bench.status();
         assert_eq!(status, if state.is_empty() { 481 } else { 200 });
@@ -221,26 +227,9 @@ async fn a_refresh_from_elsewhere_is_not_taken() {
     let response = bench.watch_juliet().await;
     let (outbox, mut written) = outbox(ENDPOINT_BYTES_MAX);
     let elsewhere = FlowId(FLOW.0 + 1);
-    bench.shard.arrival(Arrival::Opened {
-        flow: elsewhere,
-        connection: Box::new(Connection {
-            peer: "192.0.2.66:5070".parse().unwrap(),
-            transport: ::sip::Transport::Tcp,
-            sent_by: "192.0.2.1:5060".into(),
-            outbox,
-            identity: None,
-            outgoing: false,
-            since: Timestamp::from_millis(0),
-        }),
-    });
-    let mut refresh = bench.request(Method::Subscribe, JULIET, JULIET);
-    let headers = &mut refresh.headers;
-    headers.set(Name::To, response.headers.first(Name::To).unwrap()).unwrap();
-    headers.set(Name::From, response.headers.first(Name::From).unwrap()).unwrap();
-    headers.set(Name::CallId, response.headers.call_id().unwrap()).unwrap();
-    headers.set(Name::CSeq, "9 SUBSCRIBE").unwrap();
-    headers.push(Name::Event, "presence").unwrap();
-    headers.push_front(Name::Via, "SIP/2.0/TCP 192.0.2.66:5070;branch=z9hG4bKelsewhere").unwrap();
+    bench.shard.arrival(Arrival::Opened { flow: elsewhere, connection: connection("192.0.2.66:5070", outbox) });
+    let mut refresh = bench.refresh(&response);
+    refresh.headers.push_front(Name::Via, "SIP/2.0/TCP 192.0.2.66:5070;branch=z9hG4bKelsewhere").unwrap();
     bench.shard.arrival(Arrival::Frame { flow: elsewhere, frame: Frame::Message(Message::Request(refresh)) });
     bench.shard.drain();
     let answer = datagram(written.try_recv().expect("it is answered"), &Limits::default()).unwrap().unwrap();
@@ -248,4 +237,20 @@ async fn a_refresh_from_elsewhere_is_not_taken() {
     assert_eq!(answer.status.code(), 481);
     assert_eq!(bench.notify(), None);
     assert_eq!(bench.shard.counters.snapshot().sip["subscription_stranger"], 1);
+}
+
+/// The store's revision may bring a row from before what the gateway itself has stored since.
+#[tokio::test]
+async fn an_older_row_of_a_contact_ends_no_subscription() {
+    let mut bench = Bench::new(64).await;
+    bench.register();
+    let (romeo, juliet) = (address("romeo@contoso.example"), address("juliet@fabrikam.example"));
+    let store = bench.shard.store.clone();
+    let older = store.contact_step(&romeo, &juliet, store::Step::Authorised).await.unwrap();
+    bench.watch_juliet().await;
+    bench.told().await;
+    bench.shard.changed(Change::Contacts(vec![older]));
+    bench.shard.drain();
+    assert_eq!(bench.notify(), None);
+    assert_eq!(bench.told().await, [""; 0]);
 }

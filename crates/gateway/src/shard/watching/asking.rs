@@ -1,7 +1,7 @@
 //! Asking partners' users for their presence, and what they answer (RFC 8048 §5.3.1, RFC 6121 §3.1).
 
 use ::sip::event::Reason;
-use interwork::presence::Endpoint;
+use interwork::{presence::Endpoint, subscription};
 use policy::contact::PresenceKind;
 use store::Step;
 use xmpp::stanza::Condition;
@@ -9,8 +9,6 @@ use xmpp::stanza::Condition;
 use super::ENDPOINTS_MAX;
 use crate::shard::{Shard, Stored, WRITES_MAX, inward::Arrived, memory::Pair};
 
-/// When somebody whose server could not be reached is to be asked again, in seconds.
-const RETRY_AFTER_SECONDS: u32 = 300;
 /// The resource of presence that comes from a bare address.
 const NAMELESS: &str = "xmpp";
 
@@ -41,7 +39,7 @@ impl Shard {
     /// The contact is durable, or could not be stored.
     pub(in crate::shard) fn added(&mut self, pair: &Pair, contact: Option<Box<store::Contact>>) {
         let Some(contact) = contact else {
-            return self.end_pair(pair, Reason::Probation(RETRY_AFTER_SECONDS));
+            return self.end_pair(pair, Reason::Probation(subscription::RETRY_AFTER_SECONDS));
         };
         if let Some(watching) = self.book.take_contact(&contact) {
             self.tell(&watching);
@@ -74,7 +72,7 @@ impl Shard {
             PresenceKind::Error => {
                 let error = arrived.stanza.error();
                 let condition = error.map_or(Condition::UndefinedCondition, |error| error.condition);
-                self.end_pair(&pair, reason_of(condition));
+                self.end_pair(&pair, subscription::reason_of(condition));
             }
             _ => {
                 watched.is_permitted = true;
@@ -101,15 +99,4 @@ fn show(endpoints: &mut Vec<Endpoint>, endpoint: Endpoint, is_bare: bool) {
         endpoints.remove(0);
     }
     endpoints.push(endpoint);
-}
-
-/// What an error in place of presence says of a subscription (sip-interworking.md §1.7).
-fn reason_of(condition: Condition) -> Reason {
-    match condition {
-        Condition::Forbidden | Condition::NotAuthorized | Condition::NotAllowed | Condition::PolicyViolation => {
-            Reason::Rejected
-        }
-        Condition::ItemNotFound | Condition::Gone => Reason::NoResource,
-        _ => Reason::Probation(RETRY_AFTER_SECONDS),
-    }
 }

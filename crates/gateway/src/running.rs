@@ -14,7 +14,7 @@ use net::{
     listen::{ListenError, listen, listen_udp},
     tls::{CertificateFileError, CertificateFiles, Identities, Tls, TlsError},
 };
-use policy::{AccessPolicies, TrunkName};
+use policy::TrunkName;
 use store::{Revisions, Store, StoreError};
 use tokio::{
     net::{TcpListener, UdpSocket},
@@ -327,7 +327,6 @@ pub async fn start(
         flows,
         book,
         snapshots: snapshots.clone(),
-        access: AccessPolicies::default(),
         dialler,
         store: store.clone(),
         stored,

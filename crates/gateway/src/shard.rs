@@ -8,6 +8,7 @@
 //!
 //! Inputs of the transaction layer are queued and taken one at a time, each with all its outputs, as the layer asks.
 
+mod access;
 mod changes;
 mod components;
 mod delivery;
@@ -127,7 +128,6 @@ pub(crate) struct Parts {
     pub(crate) flows: Flows,
     pub(crate) book: Book,
     pub(crate) snapshots: Snapshots,
-    pub(crate) access: AccessPolicies,
     /// Opens connections to trunks.
     pub(crate) dialler: Dialler,
     pub(crate) store: Store,
@@ -205,7 +205,7 @@ impl Shard {
             tokens: Tokens::new(net::entropy::seed()),
             book: parts.book,
             snapshots: parts.snapshots,
-            access: parts.access,
+            access: parts.serving.access.clone(),
             store: parts.store,
             stored: parts.stored,
             writes: 0,

@@ -29,6 +29,7 @@ mod domain;
 mod init;
 mod partner;
 mod password;
+mod policy;
 mod probe;
 mod report;
 mod serve;
@@ -93,6 +94,9 @@ enum Command {
     /// Partners: whom we federate with, and on which terms
     #[command(subcommand)]
     Partner(Box<partner::Command>),
+    /// Access policies: which internal users may use XMPP federation
+    #[command(subcommand)]
+    Policy(policy::Command),
     /// Users of the built-in SIP registrar
     #[command(subcommand)]
     User(user::Command),
@@ -188,6 +192,7 @@ async fn ask(command: Command, caller: &Caller) -> Result<(), Failure> {
         Command::Trunk(command) => command.run(caller).await,
         Command::Dns(command) => command.run(caller).await,
         Command::Partner(command) => command.run(caller).await,
+        Command::Policy(command) => command.run(caller).await,
         Command::User(command) => command.run(caller).await,
         Command::Settings(command) => command.run(caller).await,
         Command::Contact(command) => command.run(caller).await,

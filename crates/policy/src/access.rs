@@ -1,40 +1,51 @@
 //! Which internal users may use XMPP federation.
 //!
-//! A policy is assigned to a user, to a site (an internal domain) or globally; the closest one replaces the others,
-//! nothing is merged. The global one always exists. A user without access is, to a partner, as if the user did not
+//! A policy belongs to a site (an internal domain), is assigned to users, or is the global one, which always exists; the
+//! closest one replaces the others, nothing is merged. A user without access is, to a partner, as if the user did not
 //! exist.
 
-use std::{collections::BTreeMap, fmt};
+use std::{collections::BTreeMap, fmt, sync::Arc};
 
 use lexicon::{BareJid, Domain};
 
-use crate::Partner;
+use crate::{FieldWarning, Partner};
+
+mod changes;
+mod identity;
+
+pub use changes::{Checked, PolicyChanges, PolicyDraft};
+pub use identity::{PolicyIdentity, PolicyIdentityError, PolicyName, PolicyNameError, Scope};
+
+/// Most partners that a policy lists.
+pub const PARTNERS_MAX: usize = 1024;
 
 /// What users of one scope may do.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct AccessPolicy {
-    /// For people.
-    pub name: String,
+    /// Which one it is, and whose.
+    pub identity: PolicyIdentity,
     /// Federation at all.
     pub enable_federation_access: bool,
     /// Federation with XMPP partners; effective only with the first.
     pub enable_xmpp_access: bool,
-    /// Primary domains of the partners it is for; empty: all.
+    /// Primary domains of the partners it is for; empty: all. One that is no partner any more stays listed, so that the
+    /// policy never comes to be for all by a partner's removal.
     pub partners: Vec<Domain>,
 }
 
 impl AccessPolicy {
     /// The global policy out of the box: everything, since the list of partners is closed.
     pub fn global() -> Self {
-        Self {
-            name: "Global".to_owned(),
-            enable_federation_access: true,
-            enable_xmpp_access: true,
-            partners: Vec::new(),
-        }
+        Self { enable_federation_access: true, enable_xmpp_access: true, ..Self::new(PolicyIdentity::Global) }
     }
 
-    fn judge(&self, partner: &Partner) -> Result<(), Denial> {
+    /// A new one: nothing, until it is said.
+    pub fn new(identity: PolicyIdentity) -> Self {
+        Self { identity, enable_federation_access: false, enable_xmpp_access: false, partners: Vec::new() }
+    }
+
+    /// Whether its users may exchange stanzas with `partner`.
+    pub fn judge(&self, partner: &Partner) -> Result<(), Denial> {
         if !self.enable_federation_access {
             Err(Denial::Federation)
         } else if !self.enable_xmpp_access {
@@ -45,26 +56,12 @@ impl AccessPolicy {
             Ok(())
         }
     }
-}
 
-/// Where the policy that decided is assigned.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum Scope {
-    /// To everybody.
-    Global,
-    /// To an internal domain.
-    Site,
-    /// To one user.
-    User,
-}
-
-impl fmt::Display for Scope {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(match self {
-            Self::Global => "global",
-            Self::Site => "site",
-            Self::User => "user",
-        })
+    /// What to know about it.
+    pub fn warnings(&self) -> Vec<FieldWarning> {
+        let is_void = self.enable_xmpp_access && !self.enable_federation_access;
+        let message = "XMPP access takes effect only together with federation access, which is off";
+        is_void.then(|| FieldWarning::new("enable_xmpp_access", "no_effect", message)).into_iter().collect()
     }
 }
 
@@ -84,8 +81,6 @@ pub enum Denial {
 pub struct Decision<'a> {
     /// The policy that decided.
     pub policy: &'a AccessPolicy,
-    /// Where it is assigned.
-    pub scope: Scope,
     /// The decision.
     pub verdict: Result<(), Denial>,
 }
@@ -106,43 +101,55 @@ impl fmt::Display for Decision<'_> {
             Err(Denial::Xmpp) => "does not enable XMPP federation",
             Err(Denial::Partner) => "does not list this partner",
         };
-        write!(f, "the {} policy {:?} {what}", self.scope, self.policy.name)
+        write!(f, "the policy {} {what}", self.policy.identity)
     }
 }
 
 /// All policies, by scope.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct AccessPolicies {
-    /// Cannot be removed, only reset.
-    pub global: AccessPolicy,
-    /// By internal domain.
-    pub sites: BTreeMap<Domain, AccessPolicy>,
-    /// By user.
-    pub users: BTreeMap<BareJid, AccessPolicy>,
+    global: AccessPolicy,
+    sites: BTreeMap<Domain, AccessPolicy>,
+    users: BTreeMap<BareJid, Arc<AccessPolicy>>,
 }
 
 impl Default for AccessPolicies {
     fn default() -> Self {
-        Self { global: AccessPolicy::global(), sites: BTreeMap::new(), users: BTreeMap::new() }
+        Self::new([], [])
     }
 }
 
 impl AccessPolicies {
+    /// Of `policies`, and of user policies by the users they are assigned to. Without a global one it is that out of the
+    /// box; an assignment to a policy that is not there counts for nothing.
+    pub fn new(
+        policies: impl IntoIterator<Item = AccessPolicy>,
+        assigned: impl IntoIterator<Item = (BareJid, PolicyName)>,
+    ) -> Self {
+        let (mut global, mut sites, mut named) = (AccessPolicy::global(), BTreeMap::new(), BTreeMap::new());
+        for policy in policies {
+            match &policy.identity {
+                PolicyIdentity::Global => global = policy,
+                PolicyIdentity::Site(domain) => drop(sites.insert(domain.clone(), policy)),
+                PolicyIdentity::User(name) => drop(named.insert(name.clone(), Arc::new(policy))),
+            }
+        }
+        let assigned = assigned.into_iter().filter_map(|(user, name)| Some((user, Arc::clone(named.get(&name)?))));
+        Self { global, sites, users: assigned.collect() }
+    }
+
     /// The policy that counts for `user`: the closest one alone.
-    pub fn effective(&self, user: &BareJid) -> (Scope, &AccessPolicy) {
-        if let Some(policy) = self.users.get(user) {
-            (Scope::User, policy)
-        } else if let Some(policy) = self.sites.get(user.domain()) {
-            (Scope::Site, policy)
-        } else {
-            (Scope::Global, &self.global)
+    pub fn effective(&self, user: &BareJid) -> &AccessPolicy {
+        match self.users.get(user) {
+            Some(policy) => policy,
+            None => self.sites.get(user.domain()).unwrap_or(&self.global),
         }
     }
 
     /// Whether `user` may exchange stanzas with `partner`.
     pub fn judge(&self, user: &BareJid, partner: &Partner) -> Decision<'_> {
-        let (scope, policy) = self.effective(user);
-        Decision { policy, scope, verdict: policy.judge(partner) }
+        let policy = self.effective(user);
+        Decision { policy, verdict: policy.judge(partner) }
     }
 }
 
@@ -150,9 +157,9 @@ impl AccessPolicies {
 mod tests {
     use super::*;
 
-    fn policy(name: &str, federation: bool, xmpp: bool, partners: &[&str]) -> AccessPolicy {
+    fn policy(identity: &str, federation: bool, xmpp: bool, partners: &[&str]) -> AccessPolicy {
         AccessPolicy {
-            name: name.to_owned(),
+            identity: identity.parse().unwrap(),
             enable_federation_access: federation,
             enable_xmpp_access: xmpp,
             partners: partners.iter().map(|name| Domain::parse(name).unwrap()).collect(),
@@ -163,42 +170,51 @@ mod tests {
         Partner::new(Domain::parse("fabrikam.example").unwrap())
     }
 
+    fn user(text: &str) -> BareJid {
+        BareJid::parse(text).unwrap()
+    }
+
     #[test]
     fn everybody_has_access_out_of_the_box() {
         let policies = AccessPolicies::default();
-        let decision = policies.judge(&BareJid::parse("romeo@contoso.example").unwrap(), &partner()).verdict;
-        assert_eq!(decision, Ok(()));
+        assert_eq!(policies.judge(&user("romeo@contoso.example"), &partner()).verdict, Ok(()));
     }
 
     #[test]
     fn xmpp_access_is_effective_only_with_federation_access() {
-        for (federation, xmpp, partners, verdict) in [
-            (true, true, &[][..], Ok(())),
-            (true, false, &[], Err(Denial::Xmpp)),
-            (false, true, &[], Err(Denial::Federation)),
-            (false, false, &[], Err(Denial::Federation)),
-            (true, true, &["fabrikam.example"], Ok(())),
-            (true, true, &["litware.example"], Err(Denial::Partner)),
+        for (federation, xmpp, partners, verdict, warnings) in [
+            (true, true, &[][..], Ok(()), 0),
+            (true, false, &[], Err(Denial::Xmpp), 0),
+            (false, true, &[], Err(Denial::Federation), 1),
+            (false, false, &[], Err(Denial::Federation), 0),
+            (true, true, &["fabrikam.example"], Ok(()), 0),
+            (true, true, &["litware.example"], Err(Denial::Partner), 0),
         ] {
-            assert_eq!(policy("p", federation, xmpp, partners).judge(&partner()), verdict);
+            let policy = policy("global", federation, xmpp, partners);
+            assert_eq!((policy.judge(&partner()), policy.warnings().len()), (verdict, warnings));
         }
     }
 
     #[test]
     fn the_closest_policy_replaces_the_others() {
-        let policies = AccessPolicies {
-            global: policy("Global", false, true, &[]),
-            sites: [(Domain::parse("contoso.example").unwrap(), policy("Contoso", true, true, &["litware.example"]))]
-                .into(),
-            users: [(BareJid::parse("romeo@contoso.example").unwrap(), policy("VIP", true, true, &[]))].into(),
-        };
-        for (user, allowed, reason) in [
-            ("romeo@contoso.example", true, "the user policy \"VIP\" permits XMPP federation with this partner"),
-            ("tybalt@contoso.example", false, "the site policy \"Contoso\" does not list this partner"),
-            ("tybalt@it.contoso.example", false, "the global policy \"Global\" does not enable federation"),
+        let policies = AccessPolicies::new(
+            [
+                policy("user:VIP", true, true, &[]),
+                policy("global", false, true, &[]),
+                policy("site:contoso.example", true, true, &["litware.example"]),
+            ],
+            [
+                (user("romeo@contoso.example"), "VIP".parse().unwrap()),
+                (user("paris@contoso.example"), "gone".parse().unwrap()),
+            ],
+        );
+        for (address, allowed, reason) in [
+            ("romeo@contoso.example", true, "the policy user:VIP permits XMPP federation with this partner"),
+            ("tybalt@contoso.example", false, "the policy site:contoso.example does not list this partner"),
+            ("paris@contoso.example", false, "the policy site:contoso.example does not list this partner"),
+            ("tybalt@it.contoso.example", false, "the policy global does not enable federation"),
         ] {
-            let user = BareJid::parse(user).unwrap();
-            let decision = policies.judge(&user, &partner());
+            let decision = policies.judge(&user(address), &partner());
             assert_eq!((decision.is_allowed(), decision.to_string().as_str()), (allowed, reason));
         }
     }

@@ -23,7 +23,7 @@ pub mod trunk;
 
 mod form;
 
-pub use access::{AccessPolicies, AccessPolicy};
+pub use access::{AccessPolicies, AccessPolicy, PolicyIdentity, PolicyName};
 pub use backend::Backend;
 pub use contact::Contact;
 pub use field::{FieldError, FieldWarning};

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use sqlx::{Row as _, SqliteConnection, sqlite::SqliteRow};
 
 use crate::{
-    Actor, DomainHolder, Store, StoreError, component, contact,
+    Actor, DomainHolder, Store, StoreError, access, component, contact,
     head::{Change, Topic, signed, unsigned},
     inner_server, partner, serving, trunk,
 };
@@ -205,6 +205,7 @@ impl Store {
         check_unused(change.connection(), name).await?;
         contact::end_all_of_domain(&mut change, name).await?;
         serving::forget_others(change.connection(), name, &[]).await?;
+        access::forget_domain(change.connection(), name).await?;
         let server = inner_server::find(change.connection(), domain.id, name).await?;
         sqlx::query("DELETE FROM internal_domain WHERE name = $1")
             .bind(name.as_ascii())

@@ -170,6 +170,14 @@ pub enum StoreError {
         /// The internal domain.
         domain: Domain,
     },
+    /// A policy is still assigned to users.
+    #[error("the access policy {policy} is assigned to {users} users: assign them another first")]
+    PolicyInUse {
+        /// The policy.
+        policy: String,
+        /// How many users it is assigned to.
+        users: u64,
+    },
     /// Others on this machine could read or change the data.
     #[error("{} is open to other users of this machine (mode {mode:04o}): run chmod {remedy} on it", path.display())]
     Permissions {
@@ -207,6 +215,7 @@ impl StoreError {
             | Self::NotFound { .. }
             | Self::NotInternal { .. }
             | Self::NotRegistrar { .. }
+            | Self::PolicyInUse { .. }
             | Self::TrunkInUse { .. } => Fault::Caller,
             Self::Closed
             | Self::Damaged { .. }

@@ -14,6 +14,7 @@
 //!
 //! No stanza waits for a read: gateway and proxy hold what they need in memory and follow [`Store::revisions`].
 
+pub mod access;
 pub mod audit;
 pub mod component;
 pub mod contact;
@@ -37,6 +38,7 @@ mod snapshot;
 mod sqlite;
 mod traffic;
 
+pub use access::StoredPolicy;
 pub use actor::Actor;
 pub use audit::{AuditFilter, AuditRow};
 pub use component::Component;

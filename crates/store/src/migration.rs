@@ -15,6 +15,7 @@ const MIGRATIONS: &[Migration] = &[
     Migration { number: 2, name: "reports", sql: include_str!("migrations/0002_reports.sql") },
     Migration { number: 3, name: "components", sql: include_str!("migrations/0003_components.sql") },
     Migration { number: 4, name: "trunks", sql: include_str!("migrations/0004_trunks.sql") },
+    Migration { number: 5, name: "access", sql: include_str!("migrations/0005_access.sql") },
 ];
 
 /// Number of the last migration of this version.

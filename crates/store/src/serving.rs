@@ -1,11 +1,12 @@
-//! Who serves which internal address: domains with their backends, trunks, inner servers, and assignments of addresses.
+//! Who serves which internal address: domains with their backends, trunks, inner servers, and assignments of addresses;
+//! and who of them may use federation.
 
 use lexicon::{BareJid, Domain};
-use policy::{InnerServer, Trunk};
+use policy::{AccessPolicies, InnerServer, Trunk};
 use sqlx::{Row as _, SqliteConnection};
 
 use crate::{
-    Actor, Backend, Component, InternalDomain, Store, StoreError, component, domain,
+    Actor, Backend, Component, InternalDomain, Store, StoreError, access, component, domain,
     head::{Change, Topic},
     inner_server, trunk,
 };
@@ -23,6 +24,8 @@ pub struct Serving {
     pub inner_servers: Vec<(Domain, InnerServer)>,
     /// Addresses that another than the first backend of their domain serves.
     pub assigned: Vec<(BareJid, Backend)>,
+    /// Which of these addresses may use XMPP federation.
+    pub access: AccessPolicies,
 }
 
 impl Serving {
@@ -109,6 +112,7 @@ pub(crate) async fn load(connection: &mut SqliteConnection) -> Result<Serving, S
         trunks: trunk::load_all(connection).await?.into_iter().map(|stored| stored.trunk).collect(),
         inner_servers: inner_server::load_all(connection).await?,
         assigned: load_assigned(connection).await?,
+        access: access::load(connection).await?,
     })
 }
 

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use sqlx::{Row as _, SqliteConnection, sqlite::SqliteRow};
 
 use crate::{
-    Actor, Store, StoreError, contact, domain,
+    Actor, Store, StoreError, access, contact, domain,
     head::{Change, Topic, unsigned},
 };
 
@@ -146,8 +146,8 @@ impl Store {
         update(change, actor, "user.password_changed", &before, after).await
     }
 
-    /// Removes a user; all their contacts and invitations end with them, so that a later user of the same address
-    /// inherits nothing.
+    /// Removes a user; all their contacts and invitations end with them, and so does an access policy of their own, so that
+    /// a later user of the same address inherits nothing.
     pub async fn remove_user(&self, actor: &Actor, address: &BareJid) -> Result<(), StoreError> {
         let mut change = Change::begin(&self.core).await?;
         let before = existing(change.connection(), address).await?;
@@ -156,6 +156,9 @@ impl Store {
             .execute(change.connection())
             .await?;
         contact::end_all(&mut change, address).await?;
+        if access::forget_assignment(change.connection(), address).await? {
+            change.touch(Topic::Edge);
+        }
         change.touch(Topic::Users);
         change.audit(actor, "user.removed", &address.to_string(), Some(audit_form(&before)), None).await?;
         change.commit().await?;

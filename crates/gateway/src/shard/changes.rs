@@ -33,9 +33,11 @@ impl Shard {
             }
             Change::Serving(mut serving) => {
                 self.components.take(std::mem::take(&mut serving.components));
+                let access = std::mem::take(&mut serving.access);
                 self.serving = Serving::new(*serving);
                 self.take_trunks();
                 self.end_moved_sessions();
+                self.take_access(access);
             }
             Change::UpTo(revisions) => {
                 self.applied.send_replace(revisions);

@@ -379,6 +379,16 @@ impl Shard {
         moved.into_iter().for_each(|talk| self.sessions.give(talk, Input::Stop(error.clone()), Turn::Plain));
     }
 
+    /// Which sessions there are, with the two who talk.
+    pub(super) fn talking_pairs(&self) -> impl Iterator<Item = (u64, &Pair)> {
+        self.sessions.talks.iter().map(|(number, talk)| (*number, &talk.pair))
+    }
+
+    /// Ends a session for this reason, which who waits for a message in it is told.
+    pub(super) fn stop_session(&mut self, talk: u64, error: StanzaError) {
+        self.sessions.give(talk, Input::Stop(error), Turn::Plain);
+    }
+
     /// Ends the sessions of a user who is none any more.
     pub(super) fn end_sessions_of(&mut self, user: &BareJid) {
         let theirs = self.sessions.talks.iter().filter(|(_, talk)| talk.pair.internal == *user);

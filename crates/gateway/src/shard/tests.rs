@@ -104,7 +104,6 @@ impl Bench {
             book: book::load(&store).await.unwrap().0,
             serving: store.serving().await.unwrap(),
             snapshots,
-            access: AccessPolicies::default(),
             dialler: dialler(),
             store,
             stored: stored_sender,

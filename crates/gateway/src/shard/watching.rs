@@ -173,8 +173,13 @@ impl Shard {
         }
     }
 
+    /// Who watches whom.
+    pub(super) fn watched_pairs(&self) -> impl Iterator<Item = &Pair> {
+        self.watching.pairs.keys()
+    }
+
     /// Ends all subscriptions of a pair.
-    fn end_pair(&mut self, pair: &Pair, reason: Reason) {
+    pub(super) fn end_pair(&mut self, pair: &Pair, reason: Reason) {
         let Some(watched) = self.watching.pairs.get(pair) else { return };
         for id in watched.subscriptions.clone() {
             self.watching.notifier.set(self.now.instant, id, State::Terminated(reason), None);

@@ -1,6 +1,7 @@
 //! The gateway on loopback sockets, with scripted SIP endpoints and components and a scripted other end of the link.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod access;
 mod authority;
 mod bot;
 mod component_limits;

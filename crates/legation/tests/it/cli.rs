@@ -31,6 +31,8 @@ fn a_wrong_call_exits_with_2() {
         (&["settings", "set", "queue_age"], "NAME=VALUE"),
         (&["settings", "set", "queue_age=1", "queue_age=2"], "twice"),
         (&["contact", "add", "a@contoso.example"], "<PARTNER>"),
+        (&["policy", "assign", "a@contoso.example"], "<POLICY"),
+        (&["policy", "set", "global"], "at least one field"),
         (&["audit", "list", "--limit", "0"], "1..=1000"),
         (&["init", "--domain", "a.example", "--certificate", "a.pem"], "--key"),
     ] {

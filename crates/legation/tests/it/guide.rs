@@ -73,6 +73,8 @@ fn every_option_of_the_guide_is_known_to_the_program() {
         &["trunk", "set"],
         &["user", "add"],
         &["user", "backend"],
+        &["policy", "add"],
+        &["policy", "assign"],
         &["settings", "set"],
         &["contact", "list"],
         &["audit", "list"],

@@ -20,6 +20,7 @@ mod contact;
 mod dns;
 mod domain;
 mod partner;
+mod policy;
 mod probe;
 mod report;
 mod setting;
@@ -52,6 +53,8 @@ pub(crate) fn router() -> Router<Means> {
         .route("/invitations", get(contact::invitations))
         .route("/partners", get(partner::list).post(partner::add))
         .route("/partners/{domain}", get(partner::show).patch(partner::set).delete(partner::remove))
+        .route("/policies", get(policy::list).post(policy::add))
+        .route("/policies/{identity}", get(policy::show).patch(policy::set).delete(policy::remove))
         .route("/probes", post(probe::start))
         .route("/probes/{id}", get(probe::show).delete(probe::cancel))
         .route("/reports", get(report::list))
@@ -67,6 +70,7 @@ pub(crate) fn router() -> Router<Means> {
         .route("/users", get(user::list).post(user::add))
         .route("/users/{address}", get(user::show).patch(user::set).delete(user::remove))
         .route("/users/{address}/backend", get(user::show_backend).put(user::set_backend))
+        .route("/users/{address}/policy", get(policy::of_user).put(policy::assign))
         .route("/users/{address}/password", put(user::set_password))
         .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
 }

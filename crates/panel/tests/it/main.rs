@@ -5,6 +5,7 @@ mod contact;
 mod domain;
 mod fixture;
 mod partner;
+mod policy;
 mod probe;
 mod report;
 mod request;

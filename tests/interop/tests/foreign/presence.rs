@@ -89,3 +89,23 @@ fn an_uninvited_watcher_sees_nothing_until_accepted_and_while_blocked() {
     let ledger = world.server.balanced(|_| None);
     assert_eq!(ledger.count("gateway.from_partners.dropped.invitation_kept"), 1, "{ledger:?}");
 }
+
+/// The user's access is taken and given back; what they had opened is still there.
+#[test]
+fn a_user_without_access_goes_for_the_partner_and_comes_back() {
+    let world = World::start();
+    world.server.add_partner(PARTNER, "federated", ROW_2, Some(world.authority.root()));
+    let prosody = world.prosody(PARTNER, Demands::Certificate);
+    let mut juliet = Client::login(&prosody, JULIET);
+    let alice = world.watching_alice(Transport::Tcp, JULIET);
+    see_each_other(&alice, &mut juliet);
+    let set = |xmpp: &str| world.server.cli(&["policy", "set", "global", "--xmpp", xmpp]).succeeded();
+    let (hers, ours) = (juliet.mark(), alice.mark());
+    set("false");
+    juliet.presence("alice's end", hers, |p| p.kind == "unavailable" && is_alice(&p.from));
+    alice.traces(ours, &["Subscription-State: terminated;reason=rejected"]);
+    let mark = juliet.mark();
+    set("true");
+    juliet.presence("alice again", mark, |p| p.kind == "available" && is_alice(&p.from));
+    world.server.balanced(|_| None);
+}

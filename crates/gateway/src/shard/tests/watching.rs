@@ -254,3 +254,18 @@ async fn an_older_row_of_a_contact_ends_no_subscription() {
     assert_eq!(bench.notify(), None);
     assert_eq!(bench.told().await, [""; 0]);
 }
+
+/// partner-policy §5: without access there is nothing to see, and nobody is told why.
+#[tokio::test]
+async fn a_watch_ends_with_the_access_of_who_watches() {
+    let mut bench = Bench::new(64).await;
+    bench.register();
+    bench.pass(Duration::ZERO);
+    bench.watch_juliet().await;
+    let none = policy::AccessPolicy::new(policy::PolicyIdentity::Global);
+    bench.shard.take_access(policy::AccessPolicies::new([none], []));
+    bench.pass(Duration::from_secs(5));
+    assert_eq!(bench.notify(), Some(notified("terminated;reason=rejected", &[])));
+    let again = bench.watch(JULIET, &[("Event", "presence"), ("Expires", "600")]);
+    assert_eq!(again.status.code(), 403);
+}

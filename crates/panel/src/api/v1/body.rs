@@ -6,7 +6,7 @@ use axum::{
     http::{HeaderMap, header, request::Parts},
 };
 use lexicon::{BareJid, Domain};
-use policy::{TrunkName, TrustRoots};
+use policy::{PolicyIdentity, TrunkName, TrustRoots};
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
@@ -116,6 +116,15 @@ impl<S: Sync + Send> FromRequestParts<S> for Named<BareJid> {
 }
 
 impl<S: Sync + Send> FromRequestParts<S> for Named<TrunkName> {
+    type Rejection = Refused;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Refused> {
+        let Path(text) = Path::<String>::from_request_parts(parts, state).await?;
+        text.parse().map(Self).map_err(|error| Refused::malformed(format!("{text}: {error}")))
+    }
+}
+
+impl<S: Sync + Send> FromRequestParts<S> for Named<PolicyIdentity> {
     type Rejection = Refused;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Refused> {

@@ -94,7 +94,7 @@ impl From<StoreError> for Refused {
             }
             StoreError::NotFound { .. } => Self::new(StatusCode::NOT_FOUND, "not_found", "Not found", text),
             StoreError::Exists { .. } => Self::new(StatusCode::CONFLICT, "exists", "Exists already", text),
-            StoreError::DomainInUse { .. } | StoreError::TrunkInUse { .. } => {
+            StoreError::DomainInUse { .. } | StoreError::PolicyInUse { .. } | StoreError::TrunkInUse { .. } => {
                 Self::new(StatusCode::CONFLICT, "in_use", "Still in use", text)
             }
             StoreError::DomainTaken { holder, .. } => {

@@ -33,6 +33,11 @@ pub(crate) struct Client {
 pub(crate) struct Answer(Bytes);
 
 impl Answer {
+    /// The body as it came.
+    pub(crate) fn bytes(&self) -> &[u8] {
+        &self.0
+    }
+
     /// The body, read as what the API promises.
     pub(crate) fn read<T: DeserializeOwned>(&self) -> Result<T, ClientError> {
         serde_json::from_slice(&self.0).map_err(|error| ClientError::Broken(error.to_string()))
@@ -53,6 +58,21 @@ impl Client {
         self.send(Method::POST, path, json(body)?).await
     }
 
+    /// Sends a file as it is.
+    pub(crate) async fn post_file(&self, path: &str, file: Vec<u8>) -> Result<Answer, ClientError> {
+        self.send(Method::POST, path, file.into()).await
+    }
+
+    /// Changes something only if it still has the revision that was read.
+    pub(crate) async fn patch_if(
+        &self,
+        path: &str,
+        revision: Option<u64>,
+        body: &impl Serialize,
+    ) -> Result<Answer, ClientError> {
+        self.send_if(Method::PATCH, path, revision, json(body)?).await
+    }
+
     pub(crate) async fn put(&self, path: &str, body: &impl Serialize) -> Result<Answer, ClientError> {
         self.send(Method::PUT, path, json(body)?).await
     }
@@ -66,14 +86,30 @@ impl Client {
     }
 
     async fn send(&self, method: Method, path: &str, body: Bytes) -> Result<Answer, ClientError> {
-        let exchange = self.exchange(method, path, body);
+        self.send_if(method, path, None, body).await
+    }
+
+    async fn send_if(
+        &self,
+        method: Method,
+        path: &str,
+        revision: Option<u64>,
+        body: Bytes,
+    ) -> Result<Answer, ClientError> {
+        let exchange = self.exchange(method, path, revision, body);
         match tokio::time::timeout(TIMEOUT, exchange).await {
             Ok(answer) => answer,
             Err(_) => Err(ClientError::Lost(format!("no answer within {} s", TIMEOUT.as_secs()))),
         }
     }
 
-    async fn exchange(&self, method: Method, path: &str, body: Bytes) -> Result<Answer, ClientError> {
+    async fn exchange(
+        &self,
+        method: Method,
+        path: &str,
+        revision: Option<u64>,
+        body: Bytes,
+    ) -> Result<Answer, ClientError> {
         let stream = UnixStream::connect(&self.socket)
             .await
             .map_err(|source| ClientError::Unreachable { socket: self.socket.clone(), source })?;
@@ -87,6 +123,7 @@ impl Client {
             .header(header::HOST, "legation")
             .header(header::ACCEPT, "application/json")
             .header(header::CONTENT_TYPE, "application/json")
+            .header(header::IF_MATCH, revision.map_or_else(|| "*".to_owned(), |revision| format!("\"{revision}\"")))
             .body(Full::new(body))
             .map_err(|error| ClientError::Broken(error.to_string()))?;
         let response = sender.send_request(request).await.map_err(|error| lost(&error))?;

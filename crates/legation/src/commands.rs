@@ -26,6 +26,7 @@ mod contact;
 mod dns;
 mod doctor;
 mod domain;
+mod import;
 mod init;
 mod partner;
 mod password;

@@ -5,7 +5,7 @@
 
 use std::{
     fmt::{self, Display},
-    io::{self, Write as _},
+    io::{self, BufRead as _, IsTerminal as _, Write as _},
     process::ExitCode,
 };
 
@@ -79,6 +79,22 @@ pub(crate) fn line(text: impl Display) {
 /// Prints a line to standard error.
 pub(crate) fn note(text: impl Display) {
     let _ = writeln!(io::stderr().lock(), "{text}");
+}
+
+/// Prints a file as it is.
+pub(crate) fn file(bytes: &[u8]) -> Result<(), Failure> {
+    io::stdout().lock().write_all(bytes).map_err(Failure::failed)
+}
+
+/// Asks a person at a terminal; who calls from a script has decided already.
+pub(crate) fn confirmed(question: &str) -> Result<bool, Failure> {
+    if !io::stdin().is_terminal() || !io::stderr().is_terminal() {
+        return Ok(true);
+    }
+    let _ = write!(io::stderr().lock(), "{question} [y/N] ");
+    let mut answer = String::new();
+    io::stdin().lock().read_line(&mut answer).map_err(Failure::failed)?;
+    Ok(matches!(answer.trim().to_lowercase().as_str(), "y" | "yes"))
 }
 
 /// Prints `value` as one JSON document.

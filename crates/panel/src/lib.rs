@@ -11,6 +11,7 @@ pub mod api;
 pub mod socket;
 
 mod access;
+mod import;
 
 use std::{pin::Pin, sync::Arc};
 

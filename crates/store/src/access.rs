@@ -45,16 +45,10 @@ impl Store {
     /// [`StoreError::Exists`]; [`StoreError::NotInternal`] for a site that is no internal domain.
     pub async fn add_access_policy(&self, actor: &Actor, policy: &AccessPolicy) -> Result<StoredPolicy, StoreError> {
         let mut change = Change::begin(&self.core).await?;
-        if let PolicyIdentity::Site(domain) = &policy.identity
-            && !domain::exists(change.connection(), domain).await?
-        {
-            return Err(StoreError::NotInternal { domain: domain.clone() });
-        }
         if existing(change.connection(), &policy.identity).await.is_ok() {
             return Err(StoreError::Exists { what: format!("the access policy {}", policy.identity) });
         }
-        let stored = write(&mut change, policy, 0).await?;
-        change.audit(actor, "policy.added", &policy.identity.to_string(), None, Some(audit_form(policy))).await?;
+        let stored = put(&mut change, actor, None, policy).await?;
         change.commit().await?;
         Ok(stored)
     }
@@ -75,9 +69,7 @@ impl Store {
         if before.policy == *policy {
             return Ok(before);
         }
-        let stored = write(&mut change, policy, before.users).await?;
-        let forms = (Some(audit_form(&before.policy)), Some(audit_form(policy)));
-        change.audit(actor, "policy.updated", &policy.identity.to_string(), forms.0, forms.1).await?;
+        let stored = put(&mut change, actor, Some(&before), policy).await?;
         change.commit().await?;
         Ok(stored)
     }
@@ -138,6 +130,25 @@ impl Store {
         }
         Ok(())
     }
+}
+
+/// Adds or changes a policy inside a write.
+pub(crate) async fn put(
+    change: &mut Change<'_>,
+    actor: &Actor,
+    before: Option<&StoredPolicy>,
+    policy: &AccessPolicy,
+) -> Result<StoredPolicy, StoreError> {
+    if let PolicyIdentity::Site(domain) = &policy.identity
+        && !domain::exists(change.connection(), domain).await?
+    {
+        return Err(StoreError::NotInternal { domain: domain.clone() });
+    }
+    let stored = write(change, policy, before.map_or(0, |before| before.users)).await?;
+    let action = if before.is_some() { "policy.updated" } else { "policy.added" };
+    let form = before.map(|before| audit_form(&before.policy));
+    change.audit(actor, action, &policy.identity.to_string(), form, Some(audit_form(policy))).await?;
+    Ok(stored)
 }
 
 /// Assigns a policy inside a write; whether that changed anything.
@@ -231,7 +242,10 @@ async fn write(change: &mut Change<'_>, policy: &AccessPolicy, users: u64) -> Re
     Ok(StoredPolicy { policy: policy.clone(), users, revision: unsigned(revision), updated_at: Some(now) })
 }
 
-async fn existing(connection: &mut SqliteConnection, identity: &PolicyIdentity) -> Result<StoredPolicy, StoreError> {
+pub(crate) async fn existing(
+    connection: &mut SqliteConnection,
+    identity: &PolicyIdentity,
+) -> Result<StoredPolicy, StoreError> {
     let found = load_all(connection).await?.into_iter().find(|stored| stored.policy.identity == *identity);
     found.ok_or_else(|| StoreError::NotFound { what: format!("access policy {identity}") })
 }

@@ -350,17 +350,45 @@ async fn save(
     if before.state == state {
         return Ok(before);
     }
+    let after = put(&mut change, actor, action, before, state).await?;
+    change.commit().await?;
+    Ok(after)
+}
+
+/// Adds a contact as an administrator's entry inside a write; whether that changed anything.
+pub(crate) async fn add(
+    change: &mut Change<'_>,
+    actor: &Actor,
+    internal: &BareJid,
+    partner: &BareJid,
+) -> Result<bool, StoreError> {
+    check_pair(change.connection(), internal, partner).await?;
+    let before = current(change, internal, partner).await?;
+    let state = before.state.add();
+    if before.state == state {
+        return Ok(false);
+    }
+    put(change, actor, "contact.added", before, state).await.map(|_| true)
+}
+
+/// Writes an administrator's change of a contact to `state`.
+async fn put(
+    change: &mut Change<'_>,
+    actor: &Actor,
+    action: &str,
+    before: Contact,
+    state: policy::Contact,
+) -> Result<Contact, StoreError> {
     if before.state.invited && !state.invited {
         invitation::remove(change.connection(), &before.internal, &before.partner).await?;
     }
     let is_new = before.revision == 0;
     let forms = ((!is_new).then(|| row::audit_form(&before)), row::audit_form(&Contact { state, ..before.clone() }));
-    let after = stamp(&change, Contact { state, ..before });
+    let after = stamp(change, Contact { state, ..before });
     row::upsert(change.connection(), &after).await?;
     change.touch(Topic::Contacts);
     let subject = format!("{} {}", after.internal, after.partner);
     change.audit(actor, action, &subject, forms.0, Some(forms.1)).await?;
-    change.commit().await?;
     Ok(after)
 }
 

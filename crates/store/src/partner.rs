@@ -44,23 +44,7 @@ impl Store {
     /// [`StoreError::Exists`], [`StoreError::DomainTaken`].
     pub async fn add_partner(&self, actor: &Actor, partner: &Partner) -> Result<StoredPartner, StoreError> {
         let mut change = Change::begin(&self.core).await?;
-        let primary = &partner.primary_domain;
-        if find(change.connection(), primary).await?.is_some() {
-            return Err(StoreError::Exists { what: format!("the partner {primary}") });
-        }
-        check_domains(change.connection(), partner).await?;
-        let now = change.now();
-        let stored = StoredPartner {
-            id: change.row_id(),
-            partner: partner.clone(),
-            revision: unsigned(change.revision()),
-            created_at: now,
-            updated_at: now,
-        };
-        row::insert(change.connection(), &stored).await?;
-        row::insert_domains(change.connection(), &stored).await?;
-        change.touch(Topic::Edge);
-        change.audit(actor, "partner.added", primary.as_ascii(), None, Some(row::audit_form(partner))).await?;
+        let stored = add(&mut change, actor, partner).await?;
         change.commit().await?;
         Ok(stored)
     }
@@ -80,20 +64,7 @@ impl Store {
         if before.partner == *partner {
             return Ok(before);
         }
-        let after = StoredPartner {
-            partner: partner.clone(),
-            revision: unsigned(change.revision()),
-            updated_at: change.now(),
-            ..before.clone()
-        };
-        row::delete_domains(change.connection(), &before).await?;
-        check_domains(change.connection(), partner).await?;
-        row::update(change.connection(), &after).await?;
-        row::insert_domains(change.connection(), &after).await?;
-        change.touch(Topic::Edge);
-        let forms = (row::audit_form(&before.partner), row::audit_form(partner));
-        let (action, subject) = (action(&before.partner, partner), partner.primary_domain.as_ascii());
-        change.audit(actor, action, subject, Some(forms.0), Some(forms.1)).await?;
+        let after = set(&mut change, actor, &before, partner).await?;
         change.commit().await?;
         Ok(after)
     }
@@ -120,6 +91,56 @@ impl Store {
     }
 }
 
+/// Adds a partner inside a write.
+pub(crate) async fn add(
+    change: &mut Change<'_>,
+    actor: &Actor,
+    partner: &Partner,
+) -> Result<StoredPartner, StoreError> {
+    let primary = &partner.primary_domain;
+    if find(change.connection(), primary).await?.is_some() {
+        return Err(StoreError::Exists { what: format!("the partner {primary}") });
+    }
+    check_domains(change.connection(), partner).await?;
+    let now = change.now();
+    let stored = StoredPartner {
+        id: change.row_id(),
+        partner: partner.clone(),
+        revision: unsigned(change.revision()),
+        created_at: now,
+        updated_at: now,
+    };
+    row::insert(change.connection(), &stored).await?;
+    row::insert_domains(change.connection(), &stored).await?;
+    change.touch(Topic::Edge);
+    change.audit(actor, "partner.added", primary.as_ascii(), None, Some(row::audit_form(partner))).await?;
+    Ok(stored)
+}
+
+/// Replaces a partner inside a write.
+pub(crate) async fn set(
+    change: &mut Change<'_>,
+    actor: &Actor,
+    before: &StoredPartner,
+    partner: &Partner,
+) -> Result<StoredPartner, StoreError> {
+    let after = StoredPartner {
+        partner: partner.clone(),
+        revision: unsigned(change.revision()),
+        updated_at: change.now(),
+        ..before.clone()
+    };
+    row::delete_domains(change.connection(), before).await?;
+    check_domains(change.connection(), partner).await?;
+    row::update(change.connection(), &after).await?;
+    row::insert_domains(change.connection(), &after).await?;
+    change.touch(Topic::Edge);
+    let forms = (row::audit_form(&before.partner), row::audit_form(partner));
+    let (action, subject) = (action(&before.partner, partner), partner.primary_domain.as_ascii());
+    change.audit(actor, action, subject, Some(forms.0), Some(forms.1)).await?;
+    Ok(after)
+}
+
 /// Switching on and off has actions of its own.
 fn action(before: &Partner, after: &Partner) -> &'static str {
     let switched = Partner { enabled: after.enabled, ..before.clone() };
@@ -139,7 +160,7 @@ async fn find(connection: &mut SqliteConnection, primary: &Domain) -> Result<Opt
     Ok(row::load(connection, primary.as_ascii()).await?.pop())
 }
 
-async fn existing(
+pub(crate) async fn existing(
     connection: &mut SqliteConnection,
     primary: &Domain,
     expected: Option<u64>,

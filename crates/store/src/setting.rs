@@ -54,13 +54,23 @@ impl Store {
         if before == *settings {
             return Ok(StoredSettings { settings: before, revision });
         }
-        save(change.connection(), settings).await?;
-        change.touch(Topic::Edge);
-        let (old, new) = difference(&before, settings);
-        change.audit(actor, "settings.updated", "settings", Some(old), Some(new)).await?;
+        replace(&mut change, actor, &before, settings).await?;
         let revision = change.commit().await?;
         Ok(StoredSettings { settings: settings.clone(), revision })
     }
+}
+
+/// Replaces the settings inside a write.
+pub(crate) async fn replace(
+    change: &mut Change<'_>,
+    actor: &Actor,
+    before: &Settings,
+    settings: &Settings,
+) -> Result<(), StoreError> {
+    save(change.connection(), settings).await?;
+    change.touch(Topic::Edge);
+    let (old, new) = difference(before, settings);
+    change.audit(actor, "settings.updated", "settings", Some(old), Some(new)).await
 }
 
 /// Makes the dialback secret if there is none.

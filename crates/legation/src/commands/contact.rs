@@ -3,7 +3,7 @@
 use clap::{Args, Subcommand};
 use panel::api::v1::dto::{Contact, ContactPair};
 
-use super::Caller;
+use super::{Caller, import::Importing};
 use crate::{
     client::escape,
     output::{self, Failure, Format},
@@ -22,6 +22,8 @@ pub(super) enum Command {
     },
     /// Add a partner's user for an internal user: opens presence and messages
     Add(Pair),
+    /// Add many: a CSV or JSON file with the columns internal and partner
+    Import(Importing),
     /// Accept the invitation of a partner's user
     Accept(Pair),
     /// Decline the invitation of a partner's user
@@ -47,6 +49,7 @@ impl Command {
     pub(super) async fn run(self, caller: &Caller) -> Result<(), Failure> {
         let (pair, path, done) = match self {
             Self::List { internal, partner } => return list(caller, internal, partner).await,
+            Self::Import(importing) => return importing.run(caller, "contacts").await,
             Self::Add(pair) => (pair, "", "Added"),
             Self::Accept(pair) => (pair, "/accept", "Accepted"),
             Self::Decline(pair) => (pair, "/decline", "Declined"),

@@ -3,7 +3,7 @@
 use clap::Subcommand;
 use panel::api::v1::dto::{NewPartner, Partner, PartnerChanged, PartnerChanges};
 
-use super::{Caller, probe};
+use super::{Caller, import::Importing, probe};
 use crate::{
     client::escape,
     output::{self, Failure, Format},
@@ -60,6 +60,15 @@ pub(super) enum Command {
         /// Its primary domain
         domain: String,
     },
+    /// Import partners: our own export, or what Get-CsXmppAllowedPartner, Get-CsXmppGatewayConfiguration and
+    /// Get-CsExternalAccessPolicy give to ConvertTo-Json or Export-Csv
+    Import(Importing),
+    /// Print all partners as import reads them
+    Export {
+        /// How
+        #[arg(long, value_name = "FORMAT", value_enum, default_value_t)]
+        format: FileFormat,
+    },
     /// Connect to a partner once, without sending anything; options stand for saved settings
     Test(probe::Settings),
     /// Enable a partner
@@ -72,6 +81,16 @@ pub(super) enum Command {
         /// Its primary domain
         domain: String,
     },
+}
+
+/// How a file is written.
+#[derive(Clone, Copy, Debug, Default, clap::ValueEnum)]
+pub(super) enum FileFormat {
+    /// One JSON document
+    #[default]
+    Json,
+    /// Lines for spreadsheets
+    Csv,
 }
 
 fn path(domain: &str) -> String {
@@ -122,6 +141,15 @@ impl Command {
                 caller.removed(format_args!("Removed the partner {domain}."));
                 Ok(())
             }
+            Self::Import(importing) => importing.run(caller, "partners,settings,policies").await,
+            Self::Export { format } => {
+                let word = match format {
+                    FileFormat::Json => "json",
+                    FileFormat::Csv => "csv",
+                };
+                let file = caller.client.get(&format!("/api/v1/partners/export?format={word}")).await?;
+                output::file(file.bytes())
+            }
             Self::Test(settings) => probe::run(settings, caller).await,
             Self::Enable { domain } => enable(caller, &domain, true, "Enabled").await,
             Self::Disable { domain } => enable(caller, &domain, false, "Disabled").await,
@@ -147,8 +175,24 @@ async fn set(caller: &Caller, domain: &str, changes: PartnerChanges, dry_run: bo
     if changes == PartnerChanges::default() {
         return Err(Failure::Usage("nothing to change: name at least one field".to_owned()));
     }
-    let answer = caller.client.patch(&dry(&path(domain), dry_run), &changes).await?;
+    let based_on = match changes.partner_type.is_some() && !dry_run {
+        true => announce(caller, domain, &changes).await?,
+        false => None,
+    };
+    let answer = caller.client.patch_if(&dry(&path(domain), dry_run), based_on, &changes).await?;
     changed(caller, &answer.read()?, done)
+}
+
+/// Says how many contacts a change of type affects before it is made; the revision that this was said of.
+async fn announce(caller: &Caller, domain: &str, changes: &PartnerChanges) -> Result<Option<u64>, Failure> {
+    let tried: PartnerChanged = caller.client.patch(&dry(&path(domain), true), changes).await?.read()?;
+    if let Some(count) = tried.contacts_affected {
+        output::note(format_args!("The change of type affects {count} contacts."));
+        if count > 0 && !output::confirmed("Change the type?")? {
+            return Err(Failure::Failed("nothing was changed".to_owned()));
+        }
+    }
+    Ok(tried.partner.revision)
 }
 
 fn dry(path: &str, dry_run: bool) -> String {
@@ -161,7 +205,7 @@ fn changed(caller: &Caller, changed: &PartnerChanged, done: &str) -> Result<(), 
         return output::json(changed);
     }
     let partner = &changed.partner;
-    if let Some(count) = changed.contacts_affected {
+    if let Some(count) = changed.contacts_affected.filter(|_| changed.dry_run) {
         output::line(format_args!("The change of type affects {count} contacts."));
     }
     let methods = if partner.methods.is_empty() { "none".to_owned() } else { partner.methods.join(", ") };

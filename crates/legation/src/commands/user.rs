@@ -3,7 +3,7 @@
 use clap::{Subcommand, ValueEnum};
 use panel::api::v1::dto::{DigestChoice, NewPassword, NewUser, NewUserBackend, User, UserBackend};
 
-use super::{Caller, password::Source};
+use super::{Caller, import::Importing, password::Source};
 use crate::{
     client::escape,
     output::{self, Failure, Format},
@@ -48,6 +48,8 @@ pub(super) enum Command {
         #[arg(long, conflicts_with = "backend")]
         default: bool,
     },
+    /// Import which access policy each user has, from what Get-CsUser gives to ConvertTo-Json or Export-Csv
+    Import(Importing),
     /// Remove a user
     Remove {
         /// The address: alice@contoso.example
@@ -133,6 +135,7 @@ impl Command {
                 let why = if told.assigned { "as assigned" } else { "the first backend of its domain" };
                 caller.done(&told, format_args!("{} is served by {}, {why}.", told.address, told.backend))?;
             }
+            Self::Import(importing) => importing.run(caller, "users").await?,
             Self::Remove { address } => {
                 caller.client.delete(&path(&address)).await?;
                 caller.removed(format_args!("Removed the user {address}."));

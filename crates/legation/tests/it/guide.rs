@@ -74,6 +74,8 @@ fn every_option_of_the_guide_is_known_to_the_program() {
         &["user", "add"],
         &["user", "backend"],
         &["policy", "add"],
+        &["partner", "import"],
+        &["partner", "export"],
         &["policy", "assign"],
         &["settings", "set"],
         &["contact", "list"],

@@ -9,6 +9,7 @@ mod demo;
 mod deployment;
 mod guide;
 mod harness;
+mod import;
 mod init;
 mod ops;
 mod report;

@@ -19,6 +19,7 @@ mod certificate;
 mod contact;
 mod dns;
 mod domain;
+mod import;
 mod partner;
 mod policy;
 mod probe;
@@ -50,8 +51,10 @@ pub(crate) fn router() -> Router<Means> {
         .route("/dns", get(dns::list))
         .route("/domains", get(domain::list).post(domain::add))
         .route("/domains/{name}", get(domain::show).patch(domain::set).delete(domain::remove))
+        .route("/import", post(import::import).layer(DefaultBodyLimit::max(import::FILE_BYTES_MAX)))
         .route("/invitations", get(contact::invitations))
         .route("/partners", get(partner::list).post(partner::add))
+        .route("/partners/export", get(import::export))
         .route("/partners/{domain}", get(partner::show).patch(partner::set).delete(partner::remove))
         .route("/policies", get(policy::list).post(policy::add))
         .route("/policies/{identity}", get(policy::show).patch(policy::set).delete(policy::remove))

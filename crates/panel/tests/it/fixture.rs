@@ -157,8 +157,29 @@ impl Fixture {
         self.send(method, path, &[("if-match", etag)], body.to_string()).await
     }
 
-    /// One request on a connection of its own.
+    /// An answer that is no JSON.
+    pub(crate) async fn text(&self, path: &str) -> String {
+        let (_, bytes) = self.exchange("GET", path, &[], String::new()).await;
+        String::from_utf8(bytes.to_vec()).unwrap()
+    }
+
     pub(crate) async fn send(&self, method: &str, path: &str, headers: &[(&str, &str)], body: String) -> Answer {
+        let (parts, bytes) = self.exchange(method, path, headers, body).await;
+        let header = |name: &str| parts.headers.get(name).map(|value| value.to_str().unwrap().to_owned());
+        let (status, etag) = (parts.status.as_u16(), header("etag"));
+        let content_type = header("content-type").unwrap_or_default();
+        let body = if bytes.is_empty() { Value::Null } else { serde_json::from_slice(&bytes).unwrap() };
+        Answer { status, content_type, etag, body }
+    }
+
+    /// One request on a connection of its own.
+    async fn exchange(
+        &self,
+        method: &str,
+        path: &str,
+        headers: &[(&str, &str)],
+        body: String,
+    ) -> (hyper::http::response::Parts, Bytes) {
         let stream = UnixStream::connect(&self.socket).await.unwrap();
         let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await.unwrap();
         tokio::spawn(connection);
@@ -167,11 +188,7 @@ impl Fixture {
             request = request.header(*name, *value);
         }
         let response = sender.send_request(request.body(Full::new(Bytes::from(body))).unwrap()).await.unwrap();
-        let header = |name: &str| response.headers().get(name).map(|value| value.to_str().unwrap().to_owned());
-        let (status, etag) = (response.status().as_u16(), header("etag"));
-        let content_type = header("content-type").unwrap_or_default();
-        let bytes = response.into_body().collect().await.unwrap().to_bytes();
-        let body = if bytes.is_empty() { Value::Null } else { serde_json::from_slice(&bytes).unwrap() };
-        Answer { status, content_type, etag, body }
+        let (parts, body) = response.into_parts();
+        (parts, body.collect().await.unwrap().to_bytes())
     }
 }

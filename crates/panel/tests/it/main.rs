@@ -4,6 +4,7 @@
 mod contact;
 mod domain;
 mod fixture;
+mod import;
 mod partner;
 mod policy;
 mod probe;

@@ -40,6 +40,15 @@ impl Directory {
         Self { owners }
     }
 
+    /// Puts a checked partner in the place of the one with the same primary domain.
+    pub fn put(&mut self, partner: &Partner) {
+        let owner = Owner::Partner(partner.primary_domain.clone());
+        self.owners.retain(|_, known| *known != owner);
+        for domain in partner.domains() {
+            self.owners.entry(domain.clone()).or_insert_with(|| owner.clone());
+        }
+    }
+
     /// Whom `domain` belongs to.
     pub fn owner(&self, domain: &Domain) -> Option<&Owner> {
         self.owners.get(domain)

@@ -69,6 +69,17 @@ fn fault(field: String, message: &str) -> FieldError {
     FieldError { field, code: code.to_owned(), message: message.to_owned() }
 }
 
+/// A request body that is a file, as it is.
+pub(crate) struct File(pub(crate) Bytes);
+
+impl<S: Sync + Send> FromRequest<S> for File {
+    type Rejection = Refused;
+
+    async fn from_request(request: Request, state: &S) -> Result<Self, Refused> {
+        Ok(Self(Bytes::from_request(request, state).await?))
+    }
+}
+
 /// A query string; unknown parameters are refused where `T` denies them.
 pub(crate) struct Parameters<T>(pub(crate) T);
 

@@ -52,6 +52,12 @@ impl Refused {
         Self::new(StatusCode::FORBIDDEN, "forbidden", "Not permitted", detail)
     }
 
+    /// The server failed.
+    pub(crate) fn failed(error: &dyn std::fmt::Display) -> Self {
+        tracing::error!(%error, "a request failed");
+        Self::new(StatusCode::INTERNAL_SERVER_ERROR, "failed", "The server failed", error.to_string())
+    }
+
     /// As much as is allowed is going on already.
     pub(crate) fn busy(detail: &str) -> Self {
         Self::new(StatusCode::TOO_MANY_REQUESTS, "busy", "Too much at once", detail)
@@ -116,7 +122,8 @@ impl From<StoreError> for Refused {
 impl From<BytesRejection> for Refused {
     fn from(rejection: BytesRejection) -> Self {
         if rejection.status() == StatusCode::PAYLOAD_TOO_LARGE {
-            let detail = format!("a request body has at most {} octets", super::BODY_BYTES_MAX);
+            let (body, file) = (super::BODY_BYTES_MAX, super::import::FILE_BYTES_MAX);
+            let detail = format!("a request body has at most {body} octets, a file to import at most {file}");
             return Self::new(rejection.status(), "too_large", "Too large", detail);
         }
         Self::malformed("the request body ended early")

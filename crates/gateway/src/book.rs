@@ -6,7 +6,7 @@
 use std::collections::{HashMap, HashSet};
 
 use ::sip::digest::Algorithm;
-use lexicon::BareJid;
+use lexicon::{BareJid, Domain, RowId};
 use policy::Contact;
 use store::{Credential, Revisions, Store, StoreError, User};
 use tokio::sync::{mpsc, watch};
@@ -55,6 +55,8 @@ struct Entry {
 pub(crate) struct Book {
     users: HashMap<BareJid, Account>,
     contacts: HashMap<BareJid, HashMap<BareJid, Entry>>,
+    /// Those of all addresses, which share their memory.
+    domains: HashSet<Domain>,
     /// Invitations that wait; the store limits their number.
     invited: HashSet<(BareJid, BareJid)>,
 }
@@ -126,7 +128,8 @@ impl Book {
     /// Takes a contact row unless a newer one is known; what the partner's user must be told of it.
     pub(crate) fn take_contact(&mut self, row: &store::Contact) -> Option<Watching> {
         let contact = row.state;
-        let of_user = self.contacts.entry(row.internal.clone()).or_default();
+        let (internal, partner) = (self.shared(&row.internal), self.shared(&row.partner));
+        let of_user = self.contacts.entry(internal).or_default();
         let before = of_user.get(&row.partner).copied();
         if before.is_some_and(|before| before.revision > row.revision) {
             return None;
@@ -137,7 +140,7 @@ impl Book {
                 self.contacts.remove(&row.internal);
             }
         } else {
-            of_user.insert(row.partner.clone(), Entry { contact, revision: row.revision });
+            of_user.insert(partner, Entry { contact, revision: row.revision });
         }
         let permitted = before.is_some_and(|before| before.contact.authorised);
         let answered = !contact.invited && self.invited.remove(&(row.internal.clone(), row.partner.clone()));
@@ -147,6 +150,17 @@ impl Book {
             permitted: contact.authorised,
         })
     }
+
+    /// The address with the domain that others have already.
+    fn shared(&mut self, address: &BareJid) -> BareJid {
+        match self.domains.get(address.domain()) {
+            Some(domain) => address.clone().sharing(domain),
+            None => {
+                self.domains.insert(address.domain().clone());
+                address.clone()
+            }
+        }
+    }
 }
 
 /// Loads the book and who serves internal addresses; with them comes the revision to follow from.
@@ -154,13 +168,30 @@ pub(crate) async fn load(store: &Store) -> Result<(Book, store::Serving, Revisio
     let seen = *store.topics().borrow();
     let mut book = Book::default();
     book.take_users(store.users().await?);
-    for row in store.contacts_since(0).await? {
-        book.take_contact(&row);
+    let mut behind = Behind(0, None);
+    while let Some(rows) = behind.next(store).await? {
+        for row in rows {
+            book.take_contact(&row);
+        }
     }
     for invitation in store.invitations(None).await? {
         book.invite(invitation.internal, invitation.partner);
     }
     Ok((book, store.serving().await?, seen))
+}
+
+/// Contacts behind a revision, and of that revision behind a row, in parts: reading all at once takes more memory than to
+/// hold them.
+struct Behind(u64, Option<RowId>);
+
+impl Behind {
+    async fn next(&mut self, store: &Store) -> Result<Option<Vec<store::Contact>>, StoreError> {
+        let rows = store.contacts_behind(self.0, self.1).await?;
+        if let Some(last) = rows.last() {
+            *self = Self(last.revision, Some(last.id));
+        }
+        Ok((!rows.is_empty()).then_some(rows))
+    }
 }
 
 /// Sends what changes after `seen` until the gateway or the store is gone.
@@ -202,9 +233,11 @@ async fn next(
         }
     }
     if now.contacts != seen.contacts {
-        let rows = store.contacts_since(seen.contacts).await?;
-        if changes.send(Change::Contacts(rows)).await.is_err() {
-            return Ok(false);
+        let mut behind = Behind(seen.contacts, None);
+        while let Some(rows) = behind.next(store).await? {
+            if changes.send(Change::Contacts(rows)).await.is_err() {
+                return Ok(false);
+            }
         }
     }
     Ok(changes.send(Change::UpTo(now)).await.is_ok())

@@ -135,6 +135,11 @@ impl BareJid {
         Ok(Self { local: Some(Arc::from(normalise_local(local)?)), domain })
     }
 
+    /// The same address, sharing the memory of `domain` if that is its domain: for those who keep many of one domain.
+    pub fn sharing(self, domain: &Domain) -> Self {
+        if self.domain == *domain { Self { domain: domain.clone(), ..self } } else { self }
+    }
+
     /// The part before the `@`; none for the address of a domain itself.
     pub fn local(&self) -> Option<&str> {
         self.local.as_deref()

@@ -122,6 +122,12 @@ impl Store {
         row::since(&mut *self.core.readers.acquire().await?, signed(revision)).await
     }
 
+    /// The same in parts of at most [`CONTACT_PAGE_MAX`]: those changed after `revision`, and of that revision those behind
+    /// the row `id`. Fewer than that are the last.
+    pub async fn contacts_behind(&self, revision: u64, id: Option<RowId>) -> Result<Vec<Contact>, StoreError> {
+        row::behind(&mut *self.core.readers.acquire().await?, signed(revision), id).await
+    }
+
     /// The contact of a pair, also if it has ended.
     pub async fn contact(&self, internal: &BareJid, partner: &BareJid) -> Result<Option<Contact>, StoreError> {
         row::find(&mut *self.core.readers.acquire().await?, internal, partner).await

@@ -147,3 +147,21 @@ async fn a_change_of_policy_counts_from_the_next_message_on() {
     assert_eq!(scene.edge.say(FRIAR, ROMEO, "x").await, Err(Condition::PolicyViolation));
     assert_eq!(romeo.say("sip:friar@litware.example", "x").await.status.code(), 403);
 }
+
+/// Nothing is kept for those who do not exist, whoever asks, and each is counted.
+#[tokio::test]
+async fn ten_thousand_invented_recipients_leave_nothing_behind() {
+    let mut scene = Scene::start().await;
+    for number in 0..5000 {
+        for from in [FRIAR, "juliet@fabrikam.example"] {
+            let xml = format!("<presence type='subscribe' from='{from}' to='x{number}@contoso.example'/>");
+            assert_eq!(scene.edge.pass(&xml).await, Ok(()));
+        }
+    }
+    assert!(scene.edge.is_silent().await);
+    assert!(scene.store.invitations(None).await.unwrap().is_empty());
+    assert!(scene.store.contacts_since(0).await.unwrap().is_empty());
+    let ledger = scene.gateway.counters().from_partners;
+    assert_eq!((ledger.received, ledger.dropped.values().sum::<u64>()), (10_000, 10_000), "{ledger:?}");
+    scene.is_well().await;
+}

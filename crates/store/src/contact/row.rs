@@ -1,6 +1,6 @@
 //! The row of a contact.
 
-use lexicon::{BareJid, Domain, Timestamp};
+use lexicon::{BareJid, Domain, RowId, Timestamp};
 use serde_json::{Value, json};
 use sqlx::{Row as _, SqliteConnection, sqlite::SqliteRow};
 
@@ -51,6 +51,26 @@ pub(super) async fn since(connection: &mut SqliteConnection, revision: i64) -> R
          FROM contact c WHERE revision > $1 ORDER BY revision, id",
     )
     .bind(revision)
+    .fetch_all(connection)
+    .await?;
+    rows.iter().map(Contact::try_from).collect()
+}
+
+pub(super) async fn behind(
+    connection: &mut SqliteConnection,
+    revision: i64,
+    id: Option<RowId>,
+) -> Result<Vec<Contact>, StoreError> {
+    // No id is behind this text, so without one nothing of `revision` itself is.
+    let id = id.map_or_else(|| "~".to_owned(), |id| id.to_string());
+    let rows = sqlx::query(
+        "SELECT c.*, \
+         EXISTS (SELECT 1 FROM invitation i WHERE i.internal = c.internal AND i.partner = c.partner) AS invited \
+         FROM contact c WHERE (revision, id) > ($1, $2) ORDER BY revision, id LIMIT $3",
+    )
+    .bind(revision)
+    .bind(id)
+    .bind(i64::from(CONTACT_PAGE_MAX))
     .fetch_all(connection)
     .await?;
     rows.iter().map(Contact::try_from).collect()

@@ -154,6 +154,14 @@ async fn a_gateway_follows_contacts_by_revision() {
     let second = fixture.store.add_contact(&actor(), &alice, &jid("romeo@fabrikam.example")).await.unwrap();
     assert_eq!(fixture.store.contacts_since(0).await.unwrap(), [first.clone(), second.clone()]);
     assert_eq!(fixture.store.contacts_since(first.revision).await.unwrap(), std::slice::from_ref(&second));
+    for (revision, id, rows) in [
+        (0, None, vec![first.clone(), second.clone()]),
+        (first.revision, None, vec![second.clone()]),
+        (first.revision, Some(first.id), vec![second.clone()]),
+        (second.revision, Some(second.id), Vec::new()),
+    ] {
+        assert_eq!(fixture.store.contacts_behind(revision, id).await.unwrap(), rows);
+    }
     let ended = fixture.store.end_contact(&actor(), &alice, &juliet).await.unwrap();
     assert_eq!(fixture.store.contacts_since(second.revision).await.unwrap(), [ended]);
     assert!(fixture.store.contacts_since(*fixture.store.revisions().borrow()).await.unwrap().is_empty());

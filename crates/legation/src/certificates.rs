@@ -39,6 +39,9 @@ pub enum ReloadError {
     /// One of those for SIP cannot be used.
     #[error(transparent)]
     Sip(#[from] gateway::GatewayError),
+    /// One of those for the API cannot be used.
+    #[error(transparent)]
+    Admin(#[from] panel::WebError),
 }
 
 /// The files as they are listed now.
@@ -46,6 +49,7 @@ struct Files {
     xmpp: Vec<CertificateFiles>,
     inner: Vec<CertificateFiles>,
     sip: Vec<CertificateFiles>,
+    admin: Vec<CertificateFiles>,
 }
 
 impl Files {
@@ -53,6 +57,7 @@ impl Files {
     fn check_others(&self) -> Result<(), ReloadError> {
         Identities::load(&self.inner).map_err(proxy::ProxyError::from)?;
         Identities::load(&self.sip).map_err(gateway::GatewayError::from)?;
+        Identities::load(&self.admin).map_err(panel::WebError::from)?;
         Ok(())
     }
 }
@@ -66,6 +71,8 @@ pub(crate) struct Shown {
     pub(crate) inner: proxy::Certificates,
     /// To SIP clients and trunks.
     pub(crate) sip: gateway::Certificates,
+    /// To administrators' programs.
+    pub(crate) admin: panel::WebCertificates,
 }
 
 /// Cheap to clone.
@@ -103,6 +110,7 @@ impl Certificates {
         self.shown.xmpp.reload(&files.xmpp)?;
         self.shown.inner.reload(&files.inner)?;
         self.shown.sip.reload(&files.sip)?;
+        self.shown.admin.reload(&files.admin)?;
         let certificates = self.in_use();
         tracing::info!(count = certificates.items.len(), "certificates were read again");
         for warning in &certificates.warnings {
@@ -115,11 +123,13 @@ impl Certificates {
         if let Some(path) = &self.config {
             let config = Config::load(path)?;
             let inner = config.inner_certificates().to_vec();
-            return Ok(Files { xmpp: config.xmpp.certificates, inner, sip: config.sip.certificates });
+            let (sip, admin) = (config.sip.certificates, config.admin.certificates);
+            return Ok(Files { xmpp: config.xmpp.certificates, inner, sip, admin });
         }
-        let Shown { xmpp, inner, sip } = &self.shown;
+        let Shown { xmpp, inner, sip, admin } = &self.shown;
         let of = |tls: &net::tls::Tls| tls.identities().files().cloned().collect();
-        Ok(Files { xmpp: of(&xmpp.in_use()), inner: of(&inner.in_use()), sip: of(&sip.in_use()) })
+        let (xmpp, inner) = (of(&xmpp.in_use()), of(&inner.in_use()));
+        Ok(Files { xmpp, inner, sip: of(&sip.in_use()), admin: of(&admin.in_use()) })
     }
 
     fn describe(&self, identities: &Identities) -> dto::Certificates {

@@ -19,6 +19,7 @@ use crate::{
     output::{self, Failure, Format},
 };
 
+mod admin;
 mod audit;
 mod cert;
 mod check;
@@ -107,6 +108,9 @@ enum Command {
     /// Contacts between internal users and partners' users
     #[command(subcommand)]
     Contact(contact::Command),
+    /// Who may use the API over HTTPS
+    #[command(subcommand)]
+    Admin(admin::Command),
     /// Who changed what
     #[command(subcommand)]
     Audit(audit::Command),
@@ -197,6 +201,7 @@ async fn ask(command: Command, caller: &Caller) -> Result<(), Failure> {
         Command::User(command) => command.run(caller).await,
         Command::Settings(command) => command.run(caller).await,
         Command::Contact(command) => command.run(caller).await,
+        Command::Admin(command) => command.run(caller).await,
         Command::Audit(command) => command.run(caller).await,
         Command::Probe(settings) => probe::run(settings, caller).await,
         Command::Report(command) => command.run(caller).await,

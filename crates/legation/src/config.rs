@@ -50,6 +50,8 @@ pub struct Config {
     pub dns: DnsConfig,
     /// The Unix socket of the API.
     pub admin_socket: PathBuf,
+    /// Where the API is served over HTTPS.
+    pub admin: AdminConfig,
     /// What is logged, and how.
     pub log: LogConfig,
     /// Loopback addresses for metrics and health; none: not served.
@@ -79,6 +81,15 @@ pub struct InnerConfig {
     /// TCP addresses for direct TLS; none: it is not offered.
     pub listen_tls: Vec<SocketAddr>,
     /// What is shown on this leg; none: the certificates of [`XmppConfig`].
+    pub certificates: Vec<CertificateFiles>,
+}
+
+/// The API over HTTPS.
+#[derive(Clone, Debug, Default)]
+pub struct AdminConfig {
+    /// TCP addresses; none: it is served on the Unix socket alone.
+    pub listen: Vec<SocketAddr>,
+    /// What is shown: those of XMPP unless there are others.
     pub certificates: Vec<CertificateFiles>,
 }
 
@@ -183,6 +194,7 @@ impl Config {
                 host: None,
                 contacts: Vec::new(),
             },
+            admin: AdminConfig::default(),
             component: Vec::new(),
             inner: InnerConfig::default(),
             sip: SipConfig { udp: vec![sip], tcp: vec![sip], tls: Vec::new(), certificates: Vec::new(), host: None },

@@ -40,6 +40,7 @@ pub(crate) struct Roles<'a> {
     pub(crate) proxy: &'a proxy::Running,
     pub(crate) inner: &'a proxy::Running,
     pub(crate) gateway: &'a gateway::Running,
+    pub(crate) admin: &'a [SocketAddr],
     pub(crate) certificates: Certificates,
 }
 
@@ -50,7 +51,7 @@ impl Live {
         config: &Config,
         roles: Roles<'_>,
     ) -> Self {
-        let Roles { proxy, inner, gateway, certificates } = roles;
+        let Roles { proxy, inner, gateway, admin, certificates } = roles;
         let of = |name: &str, transport: &str, addresses: &[SocketAddr]| {
             let listener = |address: &SocketAddr| Listener {
                 name: name.to_owned(),
@@ -72,6 +73,7 @@ impl Live {
         listeners.extend(of("sip", "tcp", gateway.sip_tcp()));
         listeners.extend(of("sip", "tls", gateway.sip_tls()));
         listeners.extend(of("component", "tcp", gateway.components()));
+        listeners.extend(of("api", "tls", admin));
         listeners.push(api);
         Self {
             started_at,

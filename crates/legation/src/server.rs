@@ -29,6 +29,7 @@ pub struct Running {
     inner: proxy::Running,
     gateway: gateway::Running,
     panel: panel::Running,
+    web: panel::Web,
     certificates: Certificates,
     courier: JoinHandle<()>,
     reports: Vec<Reports>,
@@ -57,6 +58,8 @@ pub struct Addresses {
     pub components: Vec<SocketAddr>,
     /// By administrators: the Unix socket of the API.
     pub admin_socket: PathBuf,
+    /// By administrators' programs, over HTTPS.
+    pub admin: Vec<SocketAddr>,
     /// By monitoring systems of this machine.
     pub ops: Vec<SocketAddr>,
 }
@@ -76,6 +79,9 @@ pub enum StartError {
     /// The socket of the API.
     #[error(transparent)]
     Panel(#[from] panel::SocketError),
+    /// The API over HTTPS.
+    #[error(transparent)]
+    Web(#[from] panel::WebError),
     /// A proxy's listeners or certificates.
     #[error(transparent)]
     Proxy(#[from] proxy::ProxyError),
@@ -142,15 +148,28 @@ async fn start_roles(config: Config, store: &Store) -> Result<Running, StartErro
     let gateway = gateway::start(inside, store.clone(), links, snapshots.clone()).await?;
     let measured = Measured { proxy: proxy.monitor(), inner: inner.monitor(), gateway: gateway.monitor(), attempts };
     let sources = ops::Sources { store: store.clone(), snapshots: snapshots.clone(), measured };
-    let shown = Shown { xmpp: proxy.certificates(), inner: inner.certificates(), sip: gateway.certificates() };
+    let admin = panel::WebListeners::bind(&config.admin.listen, &config.admin.certificates)?;
+    let shown = Shown {
+        xmpp: proxy.certificates(),
+        inner: inner.certificates(),
+        sip: gateway.certificates(),
+        admin: admin.certificates(),
+    };
     let certificates = Certificates::new(shown, config.file.clone(), snapshots.clone());
-    let parts = Roles { proxy: &proxy, inner: &inner, gateway: &gateway, certificates: certificates.clone() };
+    let parts = Roles {
+        proxy: &proxy,
+        inner: &inner,
+        gateway: &gateway,
+        admin: admin.addresses(),
+        certificates: certificates.clone(),
+    };
     let live = Live::new(started_at.wall, [snapshots, inner_snapshots], &config, parts);
     let means = panel::Means { store: store.clone(), credentials: credential::of, live: Arc::new(live) };
-    let panel = panel::start(&config.admin_socket, means).await?;
+    let panel = panel::start(&config.admin_socket, means.clone()).await?;
+    let web = admin.serve(means);
     let ops = ops::start(&config.ops, sources).await?;
     let watch = tokio::spawn(certificates.clone().watch());
-    Ok(Running { store: store.clone(), proxy, inner, gateway, panel, certificates, courier, reports, watch, ops })
+    Ok(Running { store: store.clone(), proxy, inner, gateway, panel, web, certificates, courier, reports, watch, ops })
 }
 
 impl Running {
@@ -166,6 +185,7 @@ impl Running {
             sip_tls: self.gateway.sip_tls().to_vec(),
             components: self.gateway.components().to_vec(),
             admin_socket: self.panel.path().to_owned(),
+            admin: self.web.addresses().to_vec(),
             ops: self.ops.addresses().to_vec(),
         }
     }
@@ -179,7 +199,7 @@ impl Running {
     /// answered. The store is closed last.
     pub async fn stop(self) {
         self.ops.stop().await;
-        self.panel.stop().await;
+        tokio::join!(self.web.stop(), self.panel.stop());
         self.gateway.stop().await;
         tokio::join!(self.inner.stop(), self.proxy.stop());
         for reports in self.reports {

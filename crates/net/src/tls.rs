@@ -52,6 +52,7 @@ const ALPN: &[u8] = b"xmpp-server";
 pub struct Tls {
     by_sni: Arc<ServerConfig>,
     direct: Arc<ServerConfig>,
+    web: Arc<ServerConfig>,
     servers: Arc<[Arc<ServerConfig>]>,
     clients: Arc<[Arc<ClientConfig>]>,
     identities: Arc<Identities>,
@@ -65,12 +66,13 @@ impl Tls {
         let by_sni = server_config(&provider, Arc::clone(&identities) as _)?;
         let mut direct = ServerConfig::clone(&by_sni);
         direct.alpn_protocols = vec![ALPN.to_vec()];
+        let web = web_config(&provider, Arc::clone(&identities) as _)?;
         let servers = (0..identities.len()).map(|i| server_config(&provider, identities.shown_by_server(i)));
         let servers = servers.collect::<Result<Vec<_>, _>>()?;
         let count = identities.len().max(1);
         let clients = (0..count).map(|i| client_config(&provider, &identities, i)).collect::<Result<Vec<_>, _>>()?;
         let direct = Arc::new(direct);
-        Ok(Self { by_sni, direct, servers: servers.into(), clients: clients.into(), identities })
+        Ok(Self { by_sni, direct, web, servers: servers.into(), clients: clients.into(), identities })
     }
 
     /// The certificates we show.
@@ -98,6 +100,16 @@ impl Tls {
         S: AsyncRead + AsyncWrite + Unpin,
     {
         let acceptor = tokio_rustls::TlsAcceptor::from(Arc::clone(&self.direct));
+        Secured::new(acceptor.accept(stream).await?.into())
+    }
+
+    /// The handshake with a browser, or with a program that uses HTTP/1.1. It is not asked for a certificate. Ours is the one
+    /// for its SNI, else the first.
+    pub async fn accept_web<S>(&self, stream: S) -> Result<Secured<S>, TlsError>
+    where
+        S: AsyncRead + AsyncWrite + Unpin,
+    {
+        let acceptor = tokio_rustls::TlsAcceptor::from(Arc::clone(&self.web));
         Secured::new(acceptor.accept(stream).await?.into())
     }
 
@@ -145,6 +157,18 @@ fn server_config(
         .with_client_cert_verifier(verifier::accept_any(provider))
         .with_cert_resolver(shown);
     config.send_tls13_tickets = 1;
+    Ok(Arc::new(config))
+}
+
+fn web_config(
+    provider: &Arc<CryptoProvider>,
+    shown: Arc<dyn ResolvesServerCert>,
+) -> Result<Arc<ServerConfig>, TlsError> {
+    let mut config = ServerConfig::builder_with_provider(Arc::clone(provider))
+        .with_protocol_versions(&[&TLS13, &TLS12])?
+        .with_no_client_auth()
+        .with_cert_resolver(shown);
+    config.alpn_protocols = vec![b"http/1.1".to_vec()];
     Ok(Arc::new(config))
 }
 

@@ -1,14 +1,15 @@
 //! The administrator's way in: the REST API, and later the control panel's pages over it.
 //!
 //! The API (`/api/v1`) is the contract; command line and pages make no change but through it. It is served on a Unix
-//! socket in the data directory, where the caller's uid is the credential (`partner-policy` §6): root and the server's own
-//! user administer, nobody else.
+//! socket in the data directory, where the caller's uid is the credential, and over HTTPS, where a token is; what each
+//! caller may do is said by their role (`partner-policy` §6).
 //!
-//! HTTPS, login and pages are not here yet. Digest credentials and what is going on in the server come from the binary
+//! Login and pages are not here yet. Digest credentials and what is going on in the server come from the binary
 //! ([`Means`]), since the panel knows no SIP and no other role.
 
 pub mod api;
 pub mod socket;
+pub mod web;
 
 mod access;
 mod import;
@@ -24,6 +25,7 @@ pub use api::v1::dto::{
     TrunkTarget, TrunkTest, TrunkTestStep,
 };
 pub use socket::{Running, SocketError, start};
+pub use web::{Web, WebCertificates, WebError, WebListeners};
 
 /// What the panel is given by the binary.
 #[derive(Clone)]

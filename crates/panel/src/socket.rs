@@ -93,7 +93,7 @@ pub async fn start(path: impl Into<PathBuf>, means: Means) -> Result<Running, So
     fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).map_err(refused)?;
     // The owner of what we just made is who we are.
     let own_uid = fs::metadata(&path).map_err(refused)?.uid();
-    let router = api::router(means, own_uid);
+    let router = api::for_socket(means, own_uid);
     let (stop, mut stopped) = watch::channel(false);
     let callers = Callers { listener, permits: Arc::new(Semaphore::new(CALLERS_MAX)) };
     let task = tokio::spawn(async move {
@@ -234,7 +234,7 @@ mod tests {
         let path = data.join("legation.sock");
         let listener = UnixListener::bind(&path).unwrap();
         let callers = Strangers(Callers { listener, permits: Arc::new(Semaphore::new(1)) });
-        let service = api::router(means, 1000).into_make_service_with_connect_info::<Peer>();
+        let service = api::for_socket(means, 1000).into_make_service_with_connect_info::<Peer>();
         tokio::spawn(axum::serve(callers, service).into_future());
         let body = r#"{"name":"contoso.example"}"#;
         for request in [

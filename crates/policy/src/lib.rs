@@ -17,6 +17,7 @@ pub mod inner_server;
 pub mod negotiation;
 pub mod partner;
 pub mod peer;
+pub mod role;
 pub mod settings;
 pub mod snapshot;
 pub mod trunk;

@@ -26,6 +26,7 @@ pub mod invitation;
 pub mod partner;
 pub mod report;
 pub mod serving;
+pub mod token;
 pub mod trunk;
 pub mod user;
 
@@ -56,5 +57,6 @@ pub use report::{LastReports, ReportFilter};
 pub use serving::Serving;
 pub use setting::StoredSettings;
 pub use sqlite::Store;
+pub use token::ApiToken;
 pub use trunk::StoredTrunk;
 pub use user::{Credential, User};

@@ -16,6 +16,7 @@ const MIGRATIONS: &[Migration] = &[
     Migration { number: 3, name: "components", sql: include_str!("migrations/0003_components.sql") },
     Migration { number: 4, name: "trunks", sql: include_str!("migrations/0004_trunks.sql") },
     Migration { number: 5, name: "access", sql: include_str!("migrations/0005_access.sql") },
+    Migration { number: 6, name: "tokens", sql: include_str!("migrations/0006_tokens.sql") },
 ];
 
 /// Number of the last migration of this version.

@@ -62,6 +62,7 @@ impl Check<'_> {
         config.xmpp.certificates = self.certificates(&file.xmpp.certificates);
         config.inner.certificates = self.certificates(&file.inner.certificates);
         config.sip.certificates = self.certificates(&file.sip.certificates);
+        config.admin.certificates = self.certificates(&file.admin.certificates);
         let none = file.xmpp.certificates.is_empty();
         fn first(listen: Option<&Vec<Text>>) -> Option<&Text> {
             listen.and_then(|listen| listen.first())
@@ -70,13 +71,16 @@ impl Check<'_> {
             (first(file.xmpp.listen_tls.as_ref()), false, "xmpp.certificates"),
             (file.inner.listen_tls.first(), !file.inner.certificates.is_empty(), "inner.certificates"),
             (first(file.sip.tls.as_ref()), !file.sip.certificates.is_empty(), "sip.certificates"),
+            (file.admin.listen.first(), !file.admin.certificates.is_empty(), "admin.certificates"),
         ] {
             if let Some(first) = first.filter(|_| none && !has_own) {
                 self.refuse(first, format_args!("TLS needs a certificate: add one as [[{field}]]"));
             }
         }
-        if config.sip.certificates.is_empty() {
-            config.sip.certificates.clone_from(&config.xmpp.certificates);
+        for own in [&mut config.sip.certificates, &mut config.admin.certificates] {
+            if own.is_empty() {
+                own.clone_from(&config.xmpp.certificates);
+            }
         }
         for (given, addresses) in [
             (file.xmpp.listen, &mut config.xmpp.listen),
@@ -86,6 +90,7 @@ impl Check<'_> {
             (file.sip.udp, &mut config.sip.udp),
             (file.sip.tcp, &mut config.sip.tcp),
             (file.sip.tls, &mut config.sip.tls),
+            (Some(file.admin.listen), &mut config.admin.listen),
         ] {
             if let Some(given) = given {
                 *addresses = given.iter().filter_map(|text| self.address(text)).collect();

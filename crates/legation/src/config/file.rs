@@ -102,6 +102,10 @@ pub(super) struct Dns {
 #[serde(deny_unknown_fields)]
 pub(super) struct Admin {
     pub(super) socket: Option<Text>,
+    #[serde(default)]
+    pub(super) listen: Vec<Text>,
+    #[serde(default)]
+    pub(super) certificates: Vec<Certificate>,
 }
 
 #[derive(Debug, Default, Deserialize)]

@@ -81,6 +81,11 @@ name_servers = []
 # and for direct TLS "litware.example" = ["xmpps:192.0.2.2:5270"]
 [dns.overrides]
 
+[admin]
+# Where the API is served over HTTPS to who shows a token (legation admin token add); empty: on the Unix socket alone.
+# Example: ["127.0.0.1:8443"]. It shows the certificates of [xmpp], unless there are [[admin.certificates]] of its own.
+listen = []
+
 [log]
 # error, warn, info, debug or trace
 level = "info"

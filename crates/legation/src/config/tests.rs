@@ -54,6 +54,10 @@ fn every_field_is_read() {
         "BÜCHER.example" = ["127.0.0.1:15270", "xmpp.example"]
         [admin]
         socket = "/run/legation.sock"
+        listen = ["127.0.0.1:8443"]
+        [[admin.certificates]]
+        certificate = "admin.pem"
+        key = "admin.key"
         [log]
         level = "debug"
         format = "json"

@@ -1,13 +1,17 @@
 //! API v1: it only grows. Requests with fields that it does not know are refused, so that a mistyped name never passes for
 //! a change; readers of answers ignore what they do not know.
 
+use std::collections::BTreeMap;
+
+use ::policy::role::Act;
 use axum::{
     Router,
     extract::DefaultBodyLimit,
-    routing::{delete, get, post, put},
+    middleware,
+    routing::{MethodRouter, delete, get, patch, post, put},
 };
 
-use crate::Means;
+use crate::{Means, access};
 
 pub mod dto;
 
@@ -28,52 +32,110 @@ mod setting;
 mod state;
 mod status;
 mod stream;
+mod token;
 mod trunk;
 mod user;
 
 /// Largest request body in octets: PEM roots of a partner fit, escaped.
 const BODY_BYTES_MAX: usize = 1 << 20;
 
-/// The routes.
+/// One method of a resource, with what who calls it does.
+struct Operation {
+    method: &'static str,
+    path: &'static str,
+    act: Act,
+    handler: MethodRouter<Means>,
+}
+
+macro_rules! operations {
+    ($($method:ident $path:literal $act:ident => $handler:expr;)*) => {
+        vec![$(Operation { method: stringify!($method), path: $path, act: Act::$act, handler: $method($handler) },)*]
+    };
+}
+
+/// All of them.
+fn operations() -> Vec<Operation> {
+    operations! {
+        get "/audit" Audit => audit::list;
+        get "/audit/verify" Audit => audit::verify;
+        get "/certificates" ReadCertificates => certificate::list;
+        get "/certificates/check" ReadCertificates => certificate::check;
+        post "/certificates/reload" ReloadCertificates => certificate::reload;
+        get "/contacts" ReadPeople => contact::list;
+        post "/contacts" ChangePeople => contact::add;
+        post "/contacts/accept" ChangePeople => contact::accept;
+        post "/contacts/block" ChangePeople => contact::block;
+        post "/contacts/decline" ChangePeople => contact::decline;
+        post "/contacts/end" ChangePeople => contact::end;
+        post "/contacts/unblock" ChangePeople => contact::unblock;
+        get "/dns" ReadConfiguration => dns::list;
+        get "/domains" ReadConfiguration => domain::list;
+        post "/domains" ChangeConfiguration => domain::add;
+        get "/domains/{name}" ReadConfiguration => domain::show;
+        patch "/domains/{name}" ChangeConfiguration => domain::set;
+        delete "/domains/{name}" ChangeConfiguration => domain::remove;
+        post "/import" ChangeConfiguration => import::import;
+        get "/invitations" ReadPeople => contact::invitations;
+        get "/partners" ReadConfiguration => partner::list;
+        post "/partners" ChangeConfiguration => partner::add;
+        get "/partners/export" Audit => import::export;
+        get "/partners/{domain}" ReadConfiguration => partner::show;
+        patch "/partners/{domain}" ChangeConfiguration => partner::set;
+        delete "/partners/{domain}" ChangeConfiguration => partner::remove;
+        get "/policies" ReadConfiguration => policy::list;
+        post "/policies" ChangeConfiguration => policy::add;
+        get "/policies/{identity}" ReadConfiguration => policy::show;
+        patch "/policies/{identity}" ChangeConfiguration => policy::set;
+        delete "/policies/{identity}" ChangeConfiguration => policy::remove;
+        post "/probes" ProbePartner => probe::start;
+        get "/probes/{id}" ReadOperation => probe::show;
+        delete "/probes/{id}" ProbePartner => probe::cancel;
+        get "/reports" ReadOperation => report::list;
+        get "/reports/{id}" ReadOperation => report::show;
+        get "/settings" ReadConfiguration => setting::list;
+        patch "/settings" ChangeConfiguration => setting::set;
+        get "/settings/{name}" ReadConfiguration => setting::show;
+        get "/status" ReadOperation => status::show;
+        get "/streams" ReadOperation => stream::list;
+        delete "/streams/{number}" Operate => stream::close;
+        get "/tokens" Administer => token::list;
+        post "/tokens" Administer => token::add;
+        delete "/tokens/{name}" Administer => token::remove;
+        get "/trunks" ReadConfiguration => trunk::list;
+        post "/trunks" ChangeConfiguration => trunk::add;
+        get "/trunks/{name}" ReadConfiguration => trunk::show;
+        patch "/trunks/{name}" ChangeConfiguration => trunk::set;
+        delete "/trunks/{name}" ChangeConfiguration => trunk::remove;
+        post "/trunks/{name}/test" Operate => trunk::test;
+        get "/users" ReadPeople => user::list;
+        post "/users" ChangePeople => user::add;
+        get "/users/{address}" ReadPeople => user::show;
+        patch "/users/{address}" ChangePeople => user::set;
+        delete "/users/{address}" ChangePeople => user::remove;
+        get "/users/{address}/backend" ReadPeople => user::show_backend;
+        put "/users/{address}/backend" ChangeConfiguration => user::set_backend;
+        put "/users/{address}/password" ChangePeople => user::set_password;
+        get "/users/{address}/policy" ReadPeople => policy::of_user;
+        put "/users/{address}/policy" ChangePeople => policy::assign;
+        get "/whoami" OwnAccount => token::who_am_i;
+    }
+}
+
+/// Method and path of every operation, for who checks that each is known.
+pub fn names() -> impl Iterator<Item = (&'static str, &'static str)> {
+    operations().into_iter().map(|operation| (operation.method, operation.path))
+}
+
+/// The routes, each behind the check of the caller's role.
 pub(crate) fn router() -> Router<Means> {
-    Router::new()
-        .route("/audit", get(audit::list))
-        .route("/audit/verify", get(audit::verify))
-        .route("/certificates", get(certificate::list))
-        .route("/certificates/check", get(certificate::check))
-        .route("/certificates/reload", post(certificate::reload))
-        .route("/contacts", get(contact::list).post(contact::add))
-        .route("/contacts/accept", post(contact::accept))
-        .route("/contacts/block", post(contact::block))
-        .route("/contacts/decline", post(contact::decline))
-        .route("/contacts/end", post(contact::end))
-        .route("/contacts/unblock", post(contact::unblock))
-        .route("/dns", get(dns::list))
-        .route("/domains", get(domain::list).post(domain::add))
-        .route("/domains/{name}", get(domain::show).patch(domain::set).delete(domain::remove))
-        .route("/import", post(import::import).layer(DefaultBodyLimit::max(import::FILE_BYTES_MAX)))
-        .route("/invitations", get(contact::invitations))
-        .route("/partners", get(partner::list).post(partner::add))
-        .route("/partners/export", get(import::export))
-        .route("/partners/{domain}", get(partner::show).patch(partner::set).delete(partner::remove))
-        .route("/policies", get(policy::list).post(policy::add))
-        .route("/policies/{identity}", get(policy::show).patch(policy::set).delete(policy::remove))
-        .route("/probes", post(probe::start))
-        .route("/probes/{id}", get(probe::show).delete(probe::cancel))
-        .route("/reports", get(report::list))
-        .route("/reports/{id}", get(report::show))
-        .route("/settings", get(setting::list).patch(setting::set))
-        .route("/settings/{name}", get(setting::show))
-        .route("/status", get(status::show))
-        .route("/streams", get(stream::list))
-        .route("/streams/{number}", delete(stream::close))
-        .route("/trunks", get(trunk::list).post(trunk::add))
-        .route("/trunks/{name}", get(trunk::show).patch(trunk::set).delete(trunk::remove))
-        .route("/trunks/{name}/test", post(trunk::test))
-        .route("/users", get(user::list).post(user::add))
-        .route("/users/{address}", get(user::show).patch(user::set).delete(user::remove))
-        .route("/users/{address}/backend", get(user::show_backend).put(user::set_backend))
-        .route("/users/{address}/policy", get(policy::of_user).put(policy::assign))
-        .route("/users/{address}/password", put(user::set_password))
-        .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
+    let mut resources: BTreeMap<&str, MethodRouter<Means>> = BTreeMap::new();
+    for Operation { path, act, handler, .. } in operations() {
+        let bytes_max = if path == "/import" { import::FILE_BYTES_MAX } else { BODY_BYTES_MAX };
+        let guarded = handler
+            .layer(DefaultBodyLimit::max(bytes_max))
+            .route_layer(middleware::from_fn_with_state(act, access::require));
+        let resource = resources.remove(path).unwrap_or_default();
+        resources.insert(path, resource.merge(guarded));
+    }
+    resources.into_iter().fold(Router::new(), |router, (path, resource)| router.route(path, resource))
 }

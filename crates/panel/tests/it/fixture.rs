@@ -119,6 +119,10 @@ fn credentials(user: &BareJid, password: &str, choice: DigestChoice) -> Vec<Cred
     }
 }
 
+fn means(store: &Store) -> Means {
+    Means { store: store.clone(), credentials, live: Arc::new(Idle) }
+}
+
 impl Fixture {
     /// Nothing configured.
     pub(crate) async fn empty() -> Self {
@@ -126,9 +130,14 @@ impl Fixture {
         let data = directory.path().join("data");
         let store = Store::open(data.join("legation.db")).await.unwrap();
         let socket = data.join("legation.sock");
-        let means = Means { store: store.clone(), credentials, live: Arc::new(Idle) };
+        let means = means(&store);
         let running = panel::start(&socket, means).await.unwrap();
         Self { store, socket, running, _directory: directory }
+    }
+
+    /// What another way in is given.
+    pub(crate) fn means(&self) -> Means {
+        means(&self.store)
     }
 
     /// contoso.example inside with alice, and the partner fabrikam.example.

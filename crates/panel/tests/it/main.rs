@@ -4,12 +4,14 @@
 mod contact;
 mod domain;
 mod fixture;
+mod https;
 mod import;
 mod partner;
 mod policy;
 mod probe;
 mod report;
 mod request;
+mod roles;
 mod rows;
 mod setting;
 mod trunk;

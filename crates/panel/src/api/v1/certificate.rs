@@ -7,7 +7,7 @@ use super::{
     dto::Certificates,
     problem::Refused,
 };
-use crate::{CertificateSource, Means, access::Administrator};
+use crate::{CertificateSource, Means, access::Caller};
 
 pub(crate) async fn list(
     State(means): State<Means>,
@@ -25,7 +25,7 @@ pub(crate) async fn check(
 
 pub(crate) async fn reload(
     State(means): State<Means>,
-    Administrator(_): Administrator,
+    _: Caller,
     Parameters(Nothing {}): Parameters<Nothing>,
 ) -> Result<Json<Certificates>, Refused> {
     told(means.live.reload_certificates().await)

@@ -9,7 +9,7 @@ use super::{
     dto::{Contact, ContactPair, FieldError, Invitation, Page},
     problem::Refused,
 };
-use crate::{Means, access::Administrator};
+use crate::{Means, access::Caller};
 
 /// Contacts in a page if the caller does not say, and at most.
 const LIMIT_MAX: u32 = 1000;
@@ -64,7 +64,7 @@ pub(crate) async fn invitations(
 
 pub(crate) async fn add(
     State(means): State<Means>,
-    Administrator(actor): Administrator,
+    Caller { actor, .. }: Caller,
     body: Body,
 ) -> Result<(StatusCode, Json<Contact>), Refused> {
     let pair = Pair::of_existing_user(&means, actor, body).await?;
@@ -74,7 +74,7 @@ pub(crate) async fn add(
 
 pub(crate) async fn block(
     State(means): State<Means>,
-    Administrator(actor): Administrator,
+    Caller { actor, .. }: Caller,
     body: Body,
 ) -> Result<Json<Contact>, Refused> {
     let pair = Pair::of_existing_user(&means, actor, body).await?;
@@ -83,7 +83,7 @@ pub(crate) async fn block(
 
 pub(crate) async fn unblock(
     State(means): State<Means>,
-    Administrator(actor): Administrator,
+    Caller { actor, .. }: Caller,
     body: Body,
 ) -> Result<Json<Contact>, Refused> {
     let pair = Pair::read(actor, body)?;
@@ -92,7 +92,7 @@ pub(crate) async fn unblock(
 
 pub(crate) async fn accept(
     State(means): State<Means>,
-    Administrator(actor): Administrator,
+    Caller { actor, .. }: Caller,
     body: Body,
 ) -> Result<Json<Contact>, Refused> {
     let pair = Pair::read(actor, body)?;
@@ -101,7 +101,7 @@ pub(crate) async fn accept(
 
 pub(crate) async fn decline(
     State(means): State<Means>,
-    Administrator(actor): Administrator,
+    Caller { actor, .. }: Caller,
     body: Body,
 ) -> Result<Json<Contact>, Refused> {
     let pair = Pair::read(actor, body)?;
@@ -110,7 +110,7 @@ pub(crate) async fn decline(
 
 pub(crate) async fn end(
     State(means): State<Means>,
-    Administrator(actor): Administrator,
+    Caller { actor, .. }: Caller,
     body: Body,
 ) -> Result<Json<Contact>, Refused> {
     let pair = Pair::read(actor, body)?;

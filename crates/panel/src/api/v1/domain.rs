@@ -17,7 +17,7 @@ use super::{
     dto::{Component, Domain, DomainChanges, FieldError, FieldWarning, NewDomain, Page, XmppServer},
     problem::Refused,
 };
-use crate::{Means, access::Administrator};
+use crate::{Means, access::Caller};
 
 pub(crate) async fn list(
     State(means): State<Means>,
@@ -40,7 +40,7 @@ pub(crate) async fn show(
 
 pub(crate) async fn add(
     State(means): State<Means>,
-    Administrator(actor): Administrator,
+    Caller { actor, .. }: Caller,
     Parameters(Nothing {}): Parameters<Nothing>,
     body: Body,
 ) -> Result<(StatusCode, HeaderMap, Json<Domain>), Refused> {
@@ -63,7 +63,7 @@ pub(crate) async fn add(
 
 pub(crate) async fn set(
     State(means): State<Means>,
-    Administrator(actor): Administrator,
+    Caller { actor, .. }: Caller,
     Named(name): Named<lexicon::Domain>,
     Parameters(Nothing {}): Parameters<Nothing>,
     Expected(expected): Expected,
@@ -110,7 +110,7 @@ fn check_changes(
 
 pub(crate) async fn remove(
     State(means): State<Means>,
-    Administrator(actor): Administrator,
+    Caller { actor, .. }: Caller,
     Named(name): Named<lexicon::Domain>,
     Parameters(Nothing {}): Parameters<Nothing>,
 ) -> Result<StatusCode, Refused> {

@@ -14,6 +14,7 @@ mod problem;
 mod report;
 mod setting;
 mod status;
+mod token;
 mod trunk;
 mod user;
 
@@ -32,6 +33,7 @@ pub use problem::{FieldError, FieldWarning, Problem};
 pub use report::{Report, Step};
 pub use setting::{Setting, Settings, SettingsChanged};
 pub use status::{Component, Listener, Status, Stream};
+pub use token::{NewToken, Token, TokenMade, WhoAmI};
 pub use trunk::{
     NewTrunk, Trunk, TrunkChanged, TrunkChanges, TrunkConnection, TrunkState, TrunkTarget, TrunkTest, TrunkTestStep,
 };

@@ -18,7 +18,7 @@ use super::{
 };
 use crate::{
     Means,
-    access::Administrator,
+    access::Caller,
     import::{Basis, Kind, Plan, table::Table},
 };
 
@@ -48,7 +48,7 @@ pub(crate) struct Exporting {
 
 pub(crate) async fn import(
     State(means): State<Means>,
-    Administrator(actor): Administrator,
+    Caller { actor, .. }: Caller,
     Parameters(how): Parameters<Importing>,
     File(file): File,
 ) -> Result<Json<Import>, Refused> {

@@ -15,7 +15,7 @@ use super::{
     problem::Refused,
     state::States,
 };
-use crate::{Means, access::Administrator};
+use crate::{Means, access::Caller};
 
 /// Partners in a page if the caller does not say, and at most.
 const LIMIT_MAX: usize = 1000;
@@ -53,7 +53,7 @@ pub(crate) async fn show(
 
 pub(crate) async fn add(
     State(means): State<Means>,
-    Administrator(actor): Administrator,
+    Caller { actor, .. }: Caller,
     Parameters(Try { dry_run }): Parameters<Try>,
     body: Body,
 ) -> Result<(StatusCode, HeaderMap, Json<PartnerChanged>), Refused> {
@@ -71,7 +71,7 @@ pub(crate) async fn add(
 
 pub(crate) async fn set(
     State(means): State<Means>,
-    Administrator(actor): Administrator,
+    Caller { actor, .. }: Caller,
     Named(primary): Named<Domain>,
     Parameters(Try { dry_run }): Parameters<Try>,
     Expected(expected): Expected,
@@ -104,7 +104,7 @@ pub(crate) async fn set(
 
 pub(crate) async fn remove(
     State(means): State<Means>,
-    Administrator(actor): Administrator,
+    Caller { actor, .. }: Caller,
     Named(primary): Named<Domain>,
     Parameters(Nothing {}): Parameters<Nothing>,
     Expected(expected): Expected,

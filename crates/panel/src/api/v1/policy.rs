@@ -14,7 +14,7 @@ use super::{
     dto::{FieldError, NewPolicy, NewUserPolicy, Page, Policy, PolicyChanged, PolicyChanges, UserPolicy},
     problem::Refused,
 };
-use crate::{Means, access::Administrator};
+use crate::{Means, access::Caller};
 
 pub(crate) async fn list(
     State(means): State<Means>,
@@ -34,7 +34,7 @@ pub(crate) async fn show(
 
 pub(crate) async fn add(
     State(means): State<Means>,
-    Administrator(actor): Administrator,
+    Caller { actor, .. }: Caller,
     Parameters(Try { dry_run }): Parameters<Try>,
     body: Body,
 ) -> Result<(StatusCode, HeaderMap, Json<PolicyChanged>), Refused> {
@@ -58,7 +58,7 @@ pub(crate) async fn add(
 
 pub(crate) async fn set(
     State(means): State<Means>,
-    Administrator(actor): Administrator,
+    Caller { actor, .. }: Caller,
     Named(identity): Named<PolicyIdentity>,
     Parameters(Try { dry_run }): Parameters<Try>,
     Expected(expected): Expected,
@@ -87,7 +87,7 @@ pub(crate) async fn set(
 
 pub(crate) async fn remove(
     State(means): State<Means>,
-    Administrator(actor): Administrator,
+    Caller { actor, .. }: Caller,
     Named(identity): Named<PolicyIdentity>,
     Parameters(Nothing {}): Parameters<Nothing>,
     Expected(expected): Expected,
@@ -108,7 +108,7 @@ pub(crate) async fn of_user(
 
 pub(crate) async fn assign(
     State(means): State<Means>,
-    Administrator(actor): Administrator,
+    Caller { actor, .. }: Caller,
     Named(address): Named<BareJid>,
     Parameters(Nothing {}): Parameters<Nothing>,
     body: Body,

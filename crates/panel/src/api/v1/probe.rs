@@ -6,7 +6,7 @@ use axum::{
     http::StatusCode,
 };
 use lexicon::{Domain, DomainPair};
-use policy::{EdgeSnapshot, diagnosis};
+use policy::{EdgeSnapshot, diagnosis, role::Act};
 use serde_json::json;
 
 use super::{
@@ -14,17 +14,20 @@ use super::{
     dto::{FieldError, NewProbe, Probe, Report, Step, WorkingRow},
     problem::Refused,
 };
-use crate::{Means, ProbeState, access::Administrator};
+use crate::{Means, ProbeState, access::Caller};
 
 pub(crate) async fn start(
     State(means): State<Means>,
-    Administrator(actor): Administrator,
+    caller: Caller,
     Parameters(Nothing {}): Parameters<Nothing>,
     body: Body,
 ) -> Result<(StatusCode, Json<Probe>), Refused> {
     let new = body.parse::<NewProbe>()?;
     let snapshot = means.store.snapshot().await?;
     let pair = pair(&new, &snapshot)?;
+    if snapshot.partner_of(&pair.remote).is_none() {
+        caller.may(Act::Operate)?;
+    }
     let settings = settings(new, &pair, &snapshot)?;
     let (domain, local) = (pair.remote.as_ascii().to_owned(), pair.local.as_ascii().to_owned());
     let negotiation = settings.negotiation;
@@ -37,7 +40,7 @@ pub(crate) async fn start(
         "sasl": negotiation.sasl.as_str(),
         "dialback": negotiation.dialback,
     });
-    means.store.record(&actor, "probe.started", &domain, what).await?;
+    means.store.record(&caller.actor, "probe.started", &domain, what).await?;
     let probe = Probe { id, domain, local, state: "running".to_owned(), ..Probe::default() };
     Ok((StatusCode::ACCEPTED, Json(probe)))
 }
@@ -53,7 +56,7 @@ pub(crate) async fn show(
 
 pub(crate) async fn cancel(
     State(means): State<Means>,
-    Administrator(_): Administrator,
+    _: Caller,
     Path(id): Path<String>,
     Parameters(Nothing {}): Parameters<Nothing>,
 ) -> Result<StatusCode, Refused> {

@@ -3,9 +3,10 @@
 use axum::{
     Json,
     extract::rejection::{BytesRejection, PathRejection, QueryRejection},
-    http::{StatusCode, Uri, header},
+    http::{HeaderValue, StatusCode, Uri, header},
     response::{IntoResponse, Response},
 };
+use policy::role::{Act, Role};
 use store::{DomainHolder, Fault, StoreError};
 
 use super::dto::{FieldError, Problem};
@@ -46,10 +47,22 @@ impl Refused {
         Self::new(StatusCode::BAD_REQUEST, "malformed", "Cannot be read", detail)
     }
 
-    /// The caller is not an administrator.
-    pub(crate) fn forbidden(uid: &str) -> Self {
+    /// The caller on the socket is neither root nor the server's own user.
+    pub(crate) fn stranger(uid: &str) -> Self {
         let detail = format!("uid {uid} may not administer this server; root and the server's own user may");
         Self::new(StatusCode::FORBIDDEN, "forbidden", "Not permitted", detail)
+    }
+
+    /// The caller's role is not enough.
+    pub(crate) fn role(role: Role, act: Act) -> Self {
+        let roles: Vec<_> = act.roles().map(Role::as_str).collect();
+        let detail = format!("this needs the role {}; yours is {role}", roles.join(" or "));
+        Self::new(StatusCode::FORBIDDEN, "forbidden", "Not permitted", detail)
+    }
+
+    /// Nobody is known by what the caller has shown.
+    pub(crate) fn no_token(detail: &str) -> Self {
+        Self::new(StatusCode::UNAUTHORIZED, "unauthenticated", "Not known", detail)
     }
 
     /// The server failed.
@@ -82,7 +95,11 @@ pub(crate) async fn no_such_method() -> Refused {
 impl IntoResponse for Refused {
     fn into_response(self) -> Response {
         let status = StatusCode::from_u16(self.0.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-        (status, [(header::CONTENT_TYPE, "application/problem+json")], Json(self.0)).into_response()
+        let mut response = (status, [(header::CONTENT_TYPE, "application/problem+json")], Json(self.0)).into_response();
+        if status == StatusCode::UNAUTHORIZED {
+            response.headers_mut().insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+        }
+        response
     }
 }
 

@@ -14,7 +14,7 @@ use super::{
     dto::{FieldError, Setting, Settings, SettingsChanged},
     problem::Refused,
 };
-use crate::{Means, access::Administrator};
+use crate::{Means, access::Caller};
 
 /// How often an unconditional change is repeated on what somebody else has just changed.
 const ATTEMPTS_MAX: u32 = 5;
@@ -35,7 +35,7 @@ pub(crate) async fn show(State(means): State<Means>, Path(name): Path<String>) -
 
 pub(crate) async fn set(
     State(means): State<Means>,
-    Administrator(actor): Administrator,
+    Caller { actor, .. }: Caller,
     Parameters(Try { dry_run }): Parameters<Try>,
     Expected(expected): Expected,
     body: Body,

@@ -12,7 +12,7 @@ use super::{
     dto::{Page, Stream},
     problem::Refused,
 };
-use crate::{Means, access::Administrator};
+use crate::{Means, access::Caller};
 
 /// Longest reason, in characters.
 const REASON_CHARS_MAX: usize = 200;
@@ -34,7 +34,7 @@ pub(crate) struct Closing {
 
 pub(crate) async fn close(
     State(means): State<Means>,
-    Administrator(actor): Administrator,
+    Caller { actor, .. }: Caller,
     Path(number): Path<u64>,
     Parameters(Closing { reason }): Parameters<Closing>,
 ) -> Result<StatusCode, Refused> {

@@ -14,7 +14,7 @@ use super::{
     dto::{FieldError, NewTrunk, Page, Trunk, TrunkChanged, TrunkChanges, TrunkState, TrunkTest},
     problem::Refused,
 };
-use crate::{Means, access::Administrator};
+use crate::{Means, access::Caller};
 
 pub(crate) async fn list(
     State(means): State<Means>,
@@ -37,7 +37,7 @@ pub(crate) async fn show(
 
 pub(crate) async fn add(
     State(means): State<Means>,
-    Administrator(actor): Administrator,
+    Caller { actor, .. }: Caller,
     Parameters(Try { dry_run }): Parameters<Try>,
     body: Body,
 ) -> Result<(StatusCode, HeaderMap, Json<TrunkChanged>), Refused> {
@@ -54,7 +54,7 @@ pub(crate) async fn add(
 
 pub(crate) async fn set(
     State(means): State<Means>,
-    Administrator(actor): Administrator,
+    Caller { actor, .. }: Caller,
     Named(name): Named<TrunkName>,
     Parameters(Try { dry_run }): Parameters<Try>,
     Expected(expected): Expected,
@@ -83,7 +83,7 @@ pub(crate) async fn set(
 
 pub(crate) async fn remove(
     State(means): State<Means>,
-    Administrator(actor): Administrator,
+    Caller { actor, .. }: Caller,
     Named(name): Named<TrunkName>,
     Parameters(Nothing {}): Parameters<Nothing>,
 ) -> Result<StatusCode, Refused> {
@@ -93,7 +93,7 @@ pub(crate) async fn remove(
 
 pub(crate) async fn test(
     State(means): State<Means>,
-    Administrator(actor): Administrator,
+    Caller { actor, .. }: Caller,
     Named(name): Named<TrunkName>,
     Parameters(Nothing {}): Parameters<Nothing>,
 ) -> Result<Json<TrunkTest>, Refused> {

@@ -9,7 +9,7 @@ use super::{
     dto::{FieldError, NewPassword, NewUser, NewUserBackend, Page, User, UserBackend, UserChanges},
     problem::Refused,
 };
-use crate::{Means, access::Administrator};
+use crate::{Means, access::Caller};
 
 /// Longest password in octets.
 const PASSWORD_BYTES_MAX: usize = 1024;
@@ -45,7 +45,7 @@ pub(crate) async fn show(State(means): State<Means>, Named(address): Named<BareJ
 
 pub(crate) async fn add(
     State(means): State<Means>,
-    Administrator(actor): Administrator,
+    Caller { actor, .. }: Caller,
     Parameters(Nothing {}): Parameters<Nothing>,
     body: Body,
 ) -> Result<(StatusCode, Json<User>), Refused> {
@@ -66,7 +66,7 @@ pub(crate) async fn add(
 
 pub(crate) async fn set(
     State(means): State<Means>,
-    Administrator(actor): Administrator,
+    Caller { actor, .. }: Caller,
     Named(address): Named<BareJid>,
     Parameters(Nothing {}): Parameters<Nothing>,
     body: Body,
@@ -84,7 +84,7 @@ pub(crate) async fn set(
 
 pub(crate) async fn set_password(
     State(means): State<Means>,
-    Administrator(actor): Administrator,
+    Caller { actor, .. }: Caller,
     Named(address): Named<BareJid>,
     Parameters(Nothing {}): Parameters<Nothing>,
     body: Body,
@@ -103,7 +103,7 @@ pub(crate) async fn set_password(
 
 pub(crate) async fn remove(
     State(means): State<Means>,
-    Administrator(actor): Administrator,
+    Caller { actor, .. }: Caller,
     Named(address): Named<BareJid>,
     Parameters(Nothing {}): Parameters<Nothing>,
 ) -> Result<StatusCode, Refused> {
@@ -126,7 +126,7 @@ pub(crate) async fn show_backend(
 
 pub(crate) async fn set_backend(
     State(means): State<Means>,
-    Administrator(actor): Administrator,
+    Caller { actor, .. }: Caller,
     Named(address): Named<BareJid>,
     Parameters(Nothing {}): Parameters<Nothing>,
     body: Body,

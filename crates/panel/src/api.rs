@@ -11,7 +11,7 @@ use axum::{
 };
 use tokio::time::timeout;
 
-use crate::{Means, access};
+use crate::{Means, access, pages};
 
 pub mod v1;
 
@@ -23,11 +23,10 @@ pub(crate) fn for_socket(means: Means, own_uid: u32) -> Router {
     routes(means).layer(middleware::from_fn_with_state(own_uid, access::by_uid))
 }
 
-/// All routes for callers over HTTPS.
+/// All routes for callers over HTTPS, and the pages.
 pub(crate) fn for_web(means: Means) -> Router {
-    routes(means.clone())
-        .layer(middleware::from_fn_with_state(means, access::by_token))
-        .layer(middleware::map_response(kept_by_nobody))
+    let api = routes(means.clone()).layer(middleware::from_fn_with_state(means.clone(), access::by_token));
+    pages::router(means.clone(), routes(means)).fallback_service(api).layer(middleware::map_response(kept_by_nobody))
 }
 
 fn routes(means: Means) -> Router {

@@ -1,10 +1,10 @@
-//! The administrator's way in: the REST API, and later the control panel's pages over it.
+//! The administrator's way in: the REST API, and the control panel's pages over it.
 //!
 //! The API (`/api/v1`) is the contract; command line and pages make no change but through it. It is served on a Unix
 //! socket in the data directory, where the caller's uid is the credential, and over HTTPS, where a token is; what each
 //! caller may do is said by their role (`partner-policy` §6).
 //!
-//! Login and pages are not here yet. Digest credentials and what is going on in the server come from the binary
+//! The pages ([`web`]) are for browsers, after a login. Digest credentials and what is going on in the server come from the binary
 //! ([`Means`]), since the panel knows no SIP and no other role.
 
 pub mod api;
@@ -13,6 +13,8 @@ pub mod web;
 
 mod access;
 mod import;
+mod pages;
+mod password;
 
 use std::{pin::Pin, sync::Arc};
 

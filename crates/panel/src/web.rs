@@ -1,4 +1,4 @@
-//! The API over HTTPS (RFC 9112 inside TLS), with a bounded number of connections.
+//! The API and the pages over HTTPS (RFC 9112 inside TLS), with a bounded number of connections.
 //!
 //! A handshake and the head of a request must come in their time, so that silent connections give their places back. The
 //! other end is not asked for a certificate: browsers would ask people for one.

@@ -15,6 +15,7 @@
 //! No stanza waits for a read: gateway and proxy hold what they need in memory and follow [`Store::revisions`].
 
 pub mod access;
+pub mod administrator;
 pub mod audit;
 pub mod component;
 pub mod contact;
@@ -42,6 +43,7 @@ mod traffic;
 
 pub use access::StoredPolicy;
 pub use actor::Actor;
+pub use administrator::{Administrator, AdministratorChanges};
 pub use audit::{AuditFilter, AuditRow};
 pub use component::Component;
 pub use contact::{Contact, ContactFilter, Step};

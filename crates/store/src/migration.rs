@@ -17,6 +17,7 @@ const MIGRATIONS: &[Migration] = &[
     Migration { number: 4, name: "trunks", sql: include_str!("migrations/0004_trunks.sql") },
     Migration { number: 5, name: "access", sql: include_str!("migrations/0005_access.sql") },
     Migration { number: 6, name: "tokens", sql: include_str!("migrations/0006_tokens.sql") },
+    Migration { number: 7, name: "administrators", sql: include_str!("migrations/0007_administrators.sql") },
 ];
 
 /// Number of the last migration of this version.

@@ -82,8 +82,8 @@ name_servers = []
 [dns.overrides]
 
 [admin]
-# Where the API is served over HTTPS to who shows a token (legation admin token add); empty: on the Unix socket alone.
-# Example: ["127.0.0.1:8443"]. It shows the certificates of [xmpp], unless there are [[admin.certificates]] of its own.
+# Where the control panel and the API are served over HTTPS, to who logs in (legation admin add) or shows a token (legation
+# admin token add); empty: the API on the Unix socket alone. Example: ["127.0.0.1:8443"]. It shows the certificates of [xmpp], unless there are [[admin.certificates]] of its own.
 listen = []
 
 [log]

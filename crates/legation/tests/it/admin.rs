@@ -57,3 +57,23 @@ fn a_token_opens_the_api_over_https_as_far_as_its_role_goes() {
     assert!(https(&place, address, "GET", "/status", token).starts_with("HTTP/1.1 401"));
     assert_eq!(server.stop(), Some(0));
 }
+
+#[test]
+fn administrators_are_added_and_changed_and_no_password_is_shown() {
+    let place = Place::new();
+    place.init().succeeded();
+    let server = Server::start(&place);
+    place
+        .run_with(&["admin", "add", "ops1", "--role", "viewer"], "too short\n")
+        .failed(1, &["password", "at least 12"]);
+    place.run_with(&["admin", "add", "ops1", "--role", "viewer"], "correct horse battery\n").succeeded();
+    place.run(&["admin", "role", "ops1", "help-desk"]).succeeded();
+    let changed = place.run_with(&["admin", "passwd", "ops1"], "another good one\n").succeeded();
+    assert!(changed.stdout.contains("Changed ops1: role help_desk. Their sessions have ended."), "{changed:?}");
+    assert!(place.run(&["admin", "disable", "ops1"]).succeeded().stdout.contains("disabled"));
+    let audit = place.run(&["audit", "list", "--subject", "ops1", "--output", "json"]).succeeded().stdout;
+    assert!(audit.contains("administrator.password_changed") && !audit.contains("good one"), "{audit}");
+    place.run(&["admin", "remove", "ops1"]).succeeded();
+    assert!(place.run(&["admin", "list"]).succeeded().stdout.contains("(none)"));
+    assert_eq!(server.stop(), Some(0));
+}

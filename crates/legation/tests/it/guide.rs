@@ -75,6 +75,7 @@ fn every_option_of_the_guide_is_known_to_the_program() {
         &["user", "backend"],
         &["policy", "add"],
         &["partner", "import"],
+        &["admin", "add"],
         &["admin", "token", "add"],
         &["partner", "export"],
         &["policy", "assign"],

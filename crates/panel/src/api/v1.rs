@@ -18,6 +18,7 @@ pub mod dto;
 pub(crate) mod body;
 pub(crate) mod problem;
 
+mod administrator;
 mod audit;
 mod certificate;
 mod contact;
@@ -56,6 +57,10 @@ macro_rules! operations {
 /// All of them.
 fn operations() -> Vec<Operation> {
     operations! {
+        get "/administrators" Administer => administrator::list;
+        post "/administrators" Administer => administrator::add;
+        patch "/administrators/{name}" Administer => administrator::set;
+        delete "/administrators/{name}" Administer => administrator::remove;
         get "/audit" Audit => audit::list;
         get "/audit/verify" Audit => audit::verify;
         get "/certificates" ReadCertificates => certificate::list;

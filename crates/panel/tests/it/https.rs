@@ -60,12 +60,19 @@ impl Client {
         self.tls.connect(stream, &host, &host).await.unwrap()
     }
 
+    /// A request to the API.
     pub(crate) async fn ask(&self, method: &str, path: &str, token: Option<&str>, body: &str) -> Answer {
+        let token = token.map(|token| format!("Bearer {token}"));
+        let headers: Vec<_> = token.iter().map(|token| ("authorization", token.as_str())).collect();
+        self.fetch(method, &format!("/api/v1{path}"), &headers, body).await
+    }
+
+    pub(crate) async fn fetch(&self, method: &str, path: &str, headers: &[(&str, &str)], body: &str) -> Answer {
         let (mut sender, connection) = http1::handshake(TokioIo::new(self.connect().await)).await.unwrap();
         tokio::spawn(connection);
-        let mut request = Request::builder().method(method).uri(format!("/api/v1{path}")).header("host", "localhost");
-        if let Some(token) = token {
-            request = request.header("authorization", format!("Bearer {token}"));
+        let mut request = Request::builder().method(method).uri(path).header("host", "localhost");
+        for (name, value) in headers {
+            request = request.header(*name, *value);
         }
         let request = request.body(Full::new(Bytes::from(body.to_owned()))).unwrap();
         let (parts, body) = sender.send_request(request).await.unwrap().into_parts();

@@ -6,6 +6,7 @@ mod domain;
 mod fixture;
 mod https;
 mod import;
+mod pages;
 mod partner;
 mod policy;
 mod probe;

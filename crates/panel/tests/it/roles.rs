@@ -16,6 +16,10 @@ const PEOPLE: &str = "administrator user_administrator";
 
 /// Who may do what, as the table of roles says it; names of things are such that nothing is changed.
 const OPERATIONS: &[(&str, &str, &str)] = &[
+    ("get", "/administrators", ADMINISTRATOR),
+    ("post", "/administrators", ADMINISTRATOR),
+    ("patch", "/administrators/{name}", ADMINISTRATOR),
+    ("delete", "/administrators/{name}", ADMINISTRATOR),
     ("get", "/audit", "administrator viewer"),
     ("get", "/audit/verify", "administrator viewer"),
     ("get", "/certificates", EVERYBODY),

@@ -1,6 +1,7 @@
 //! What crosses the API, both ways: the types of command line and pages. They are separate from those of policy and store,
 //! which may change without the contract.
 
+mod administrator;
 mod audit;
 mod certificate;
 mod contact;
@@ -20,6 +21,7 @@ mod user;
 
 use serde::{Deserialize, Deserializer, Serialize};
 
+pub use administrator::{Administrator, AdministratorChanges, NewAdministrator};
 pub use audit::{Audit, AuditVerified};
 pub use certificate::{Certificate, Certificates, PeerCertificate};
 pub use contact::{Contact, ContactPair, Invitation};

@@ -7,10 +7,10 @@ use axum::{
 };
 use data_encoding::HEXLOWER;
 use lexicon::Timestamp;
-use policy::role::Role;
 use store::ApiToken;
 
 use super::{
+    administrator::role,
     body::{Body, Nothing, Parameters},
     dto::{FieldError, NewToken, Page, Token, TokenMade, WhoAmI},
     problem::Refused,
@@ -50,27 +50,14 @@ pub(crate) async fn add(
 ) -> Result<(StatusCode, Json<TokenMade>), Refused> {
     let (new, mut errors) = body.read::<NewToken>();
     let name = new.name.trim();
-    let mut refuse = |field: &str, code: &str, message: String| {
-        errors.push(FieldError { field: field.to_owned(), code: code.to_owned(), message });
-    };
-    let chars = name.chars().count();
-    if chars == 0 {
-        refuse("name", "required", "a name is needed".to_owned());
-    } else if chars > NAME_CHARS_MAX || name.chars().any(|c| c.is_control() || c == '/') {
-        let allowed = format!("allowed are {NAME_CHARS_MAX} characters without control characters and slashes");
-        refuse("name", "name_invalid", allowed);
-    }
+    check_name(name, &mut errors);
     let days = new.expires_in_days.unwrap_or(DAYS_DEFAULT);
     if !(1..=DAYS_MAX).contains(&days) {
-        refuse("expires_in_days", "out_of_range", format!("{days} was entered; allowed are 1 to {DAYS_MAX} days"));
+        let message = format!("{days} was entered; allowed are 1 to {DAYS_MAX} days");
+        let (field, code) = ("expires_in_days".to_owned(), "out_of_range".to_owned());
+        errors.push(FieldError { field, code, message });
     }
-    let role = match new.role.parse::<Role>() {
-        Ok(role) => Some(role),
-        Err(error) => {
-            refuse("role", "not_a_choice", format!("{:?} was entered; {error}", new.role));
-            None
-        }
-    };
+    let role = role(&new.role, &mut errors);
     let (Some(role), true) = (role, errors.is_empty()) else { return Err(Refused::fields(errors)) };
     let now = net::clock::now().wall;
     let secret = format!("{PREFIX}{}", HEXLOWER.encode(&net::entropy::bytes::<32>()));
@@ -87,6 +74,20 @@ pub(crate) async fn remove(
 ) -> Result<StatusCode, Refused> {
     means.store.remove_token(&actor, &name).await?;
     Ok(StatusCode::NO_CONTENT)
+}
+
+/// The name of a token or an administrator as entered.
+pub(super) fn check_name(name: &str, errors: &mut Vec<FieldError>) {
+    let chars = name.chars().count();
+    let (code, message) = match chars {
+        0 => ("required", "a name is needed".to_owned()),
+        _ if chars > NAME_CHARS_MAX || name.chars().any(|c| c.is_control() || c == '/') => {
+            let allowed = format!("allowed are {NAME_CHARS_MAX} characters without control characters and slashes");
+            ("name_invalid", allowed)
+        }
+        _ => return,
+    };
+    errors.push(FieldError { field: "name".to_owned(), code: code.to_owned(), message });
 }
 
 fn told(token: &ApiToken, now: Timestamp) -> Token {

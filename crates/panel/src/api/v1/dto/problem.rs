@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 /// Why a request was refused (`application/problem+json`). Nothing was changed.
-#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
 pub struct Problem {
     /// What kind: `urn:legation:problem:…`; never changes its meaning.
     #[serde(rename = "type")]

@@ -1,0 +1,254 @@
+//! The control panel's pages (control-panel.md): rendered here, complete without script.
+//!
+//! A page changes nothing but through the API, which it calls in this process in the name of who is logged in: so roles,
+//! checks and audit are the same as from anywhere. Text of others is escaped by the templates; nothing inline is executed,
+//! since the Content-Security-Policy permits our own style sheet and nothing else.
+//!
+//! Every form brings back a text that only its own session knows, and is refused if the browser says that it comes from
+//! elsewhere.
+
+use std::{sync::Arc, time::Instant};
+
+use askama::Template;
+use axum::{
+    Router,
+    body::Bytes,
+    extract::{Request, State},
+    http::{HeaderMap, HeaderValue, StatusCode, header},
+    middleware::{self, Next},
+    response::{Html, IntoResponse, Redirect, Response},
+    routing::get,
+};
+use policy::role::{Act, Role};
+use store::Actor;
+
+use crate::{
+    Means,
+    access::{Caller, Remote},
+};
+
+mod form;
+mod inside;
+mod login;
+mod partners;
+mod session;
+mod words;
+
+use inside::Inside;
+use session::{COOKIE, Session, Sessions};
+use words::{Language, Words};
+
+/// The cookie of the chosen language.
+const LANGUAGE_COOKIE: &str = "__Host-language";
+
+const STYLE: &str = include_str!("../assets/panel.css");
+
+/// Nothing but our style sheet, and forms to ourselves.
+const POLICY: &str = "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; base-uri 'none'; \
+                      frame-ancestors 'none'";
+
+/// What all pages are made from. Cheap to clone.
+#[derive(Clone)]
+pub(crate) struct Pages {
+    means: Means,
+    inside: Inside,
+    sessions: Arc<Sessions>,
+}
+
+/// The pages; `api` is the API without a check of the caller.
+pub(crate) fn router(means: Means, api: Router) -> Router {
+    let pages = Pages { means, inside: Inside::new(api), sessions: Arc::default() };
+    let behind_login = Router::new()
+        .route("/", get(|| async { Redirect::to("/partners") }))
+        .route("/partners", get(partners::list))
+        .route("/partners/new", get(form::new).post(form::create))
+        .route("/partners/{domain}/edit", get(form::edit).post(form::change))
+        .route("/partners/{domain}/enabled", axum::routing::post(partners::enable))
+        .route("/partners/{domain}/delete", get(partners::ask_delete).post(partners::delete))
+        .route("/logout", axum::routing::post(login::logout))
+        .route_layer(middleware::from_fn_with_state(pages.clone(), require_session));
+    Router::new()
+        .route("/login", get(login::show).post(login::login))
+        .route("/language/{tag}", get(login::choose_language))
+        .route("/assets/panel.css", get(style))
+        .merge(behind_login)
+        .layer(middleware::map_response(with_policy))
+        .with_state(pages)
+}
+
+/// Who looks at a page, and how.
+#[derive(Clone)]
+pub(crate) struct Visitor {
+    caller: Caller,
+    session: Session,
+    language: Language,
+}
+
+/// What every page has around it.
+pub(crate) struct Frame {
+    words: &'static Words,
+    language: &'static str,
+    title: String,
+    name: String,
+    role: &'static str,
+    /// What every form brings back.
+    form_token: String,
+    may_change: bool,
+    version: &'static str,
+}
+
+impl Visitor {
+    fn frame(&self, title: impl Into<String>) -> Frame {
+        let words = self.language.words();
+        Frame {
+            words,
+            language: self.language.tag(),
+            title: title.into(),
+            name: self.session.name.clone(),
+            role: role_word(words, self.caller.role),
+            form_token: self.session.form_token.clone(),
+            may_change: self.caller.role.may(Act::ChangeConfiguration),
+            version: env!("CARGO_PKG_VERSION"),
+        }
+    }
+}
+
+fn role_word(words: &'static Words, role: Role) -> &'static str {
+    match role {
+        Role::Administrator => words.role_administrator,
+        Role::UserAdministrator => words.role_user_administrator,
+        Role::HelpDesk => words.role_help_desk,
+        Role::Viewer => words.role_viewer,
+    }
+}
+
+/// Lets in who has a session whose administrator is as when it began; others are sent to log in.
+async fn require_session(State(pages): State<Pages>, request: Request, next: Next) -> Response {
+    let (mut parts, mut body) = request.into_parts();
+    let remote = parts.extensions.get::<Remote>().copied();
+    let Some(visitor) = visitor(&pages, &parts.headers, remote).await else {
+        return Redirect::to("/login").into_response();
+    };
+    if !parts.method.is_safe() {
+        let words = visitor.language.words();
+        let Ok(bytes) = axum::body::to_bytes(body, FORM_BYTES_MAX).await else {
+            return StatusCode::PAYLOAD_TOO_LARGE.into_response();
+        };
+        let fields = Fields::read(&bytes);
+        if !is_from_here(&parts.headers) || fields.text("form_token") != visitor.session.form_token {
+            return (StatusCode::FORBIDDEN, words.stale).into_response();
+        }
+        body = axum::body::Body::empty();
+        parts.extensions.insert(fields);
+    }
+    parts.extensions.insert(visitor);
+    next.run(Request::from_parts(parts, body)).await
+}
+
+/// Largest form in octets: PEM roots of a partner fit, escaped.
+const FORM_BYTES_MAX: usize = 1 << 20;
+
+async fn visitor(pages: &Pages, headers: &HeaderMap, remote: Option<Remote>) -> Option<Visitor> {
+    let secret = cookie(headers, COOKIE)?;
+    let session = pages.sessions.find(Instant::now(), &secret)?;
+    let account = pages.means.store.administrator(&session.name).await.ok()??;
+    if !account.enabled || account.generation != session.generation {
+        pages.sessions.end(&secret);
+        return None;
+    }
+    let origin = remote.map_or_else(String::new, |remote| remote.0.ip().to_string());
+    let caller = Caller { actor: Actor::new(session.name.clone(), origin), role: account.role };
+    Some(Visitor { caller, session, language: language(headers) })
+}
+
+fn language(headers: &HeaderMap) -> Language {
+    let chosen = cookie(headers, LANGUAGE_COOKIE).and_then(|tag| Language::of_tag(&tag));
+    let accepted = || headers.get(header::ACCEPT_LANGUAGE).and_then(|value| Language::accepted(value.to_str().ok()?));
+    chosen.or_else(accepted).unwrap_or_default()
+}
+
+fn cookie(headers: &HeaderMap, name: &str) -> Option<String> {
+    let all = headers.get_all(header::COOKIE).iter().filter_map(|value| value.to_str().ok());
+    let mut pairs = all.flat_map(|value| value.split(';')).filter_map(|pair| pair.trim().split_once('='));
+    pairs.find(|(found, _)| *found == name).map(|(_, value)| value.to_owned())
+}
+
+/// Whether a browser says that a form was on one of our own pages (`Sec-Fetch-Site`, `Origin`). One that says neither is not
+/// believed.
+fn is_from_here(headers: &HeaderMap) -> bool {
+    let text = |name: header::HeaderName| headers.get(name).and_then(|value| value.to_str().ok());
+    let site = headers.get("sec-fetch-site").and_then(|value| value.to_str().ok());
+    let origin = text(header::ORIGIN).map(|origin| origin.strip_prefix("https://") == text(header::HOST));
+    match (site, origin) {
+        (None, None) | (_, Some(false)) => false,
+        (site, _) => site.is_none_or(|site| site == "same-origin"),
+    }
+}
+
+/// The fields of a form that was sent.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Fields(Vec<(String, String)>);
+
+impl Fields {
+    fn read(bytes: &[u8]) -> Self {
+        Self(form_urlencoded::parse(bytes).into_owned().collect())
+    }
+
+    /// What a field holds; empty if it was not sent.
+    fn text(&self, name: &str) -> &str {
+        self.0.iter().find(|(found, _)| found == name).map_or("", |(_, value)| value)
+    }
+}
+
+/// A page with its status.
+fn page(status: StatusCode, template: &impl Template) -> Response {
+    match template.render() {
+        Ok(text) => (status, Html(text)).into_response(),
+        Err(error) => {
+            tracing::error!(%error, "a page could not be made");
+            StatusCode::INTERNAL_SERVER_ERROR.into_response()
+        }
+    }
+}
+
+async fn style() -> impl IntoResponse {
+    ([(header::CONTENT_TYPE, "text/css; charset=utf-8")], Bytes::from_static(STYLE.as_bytes()))
+}
+
+async fn with_policy(mut response: Response) -> Response {
+    let headers = response.headers_mut();
+    for (name, value) in [
+        (header::CONTENT_SECURITY_POLICY, POLICY),
+        (header::REFERRER_POLICY, "same-origin"),
+        (header::STRICT_TRANSPORT_SECURITY, "max-age=31536000"),
+    ] {
+        headers.insert(name, HeaderValue::from_static(value));
+    }
+    response
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_our_own_pages_send_forms() {
+        for (headers, is_ours) in [
+            (&[("origin", "https://gw.example:8443"), ("sec-fetch-site", "same-origin")][..], true),
+            (&[("origin", "https://gw.example:8443")], true),
+            (&[("sec-fetch-site", "same-origin")], true),
+            (&[], false),
+            (&[("origin", "https://evil.example")], false),
+            (&[("origin", "http://gw.example:8443")], false),
+            (&[("origin", "null"), ("sec-fetch-site", "same-origin")], false),
+            (&[("origin", "https://gw.example:8443"), ("sec-fetch-site", "cross-site")], false),
+            (&[("sec-fetch-site", "same-site")], false),
+        ] {
+            let mut map = HeaderMap::from_iter([(header::HOST, HeaderValue::from_static("gw.example:8443"))]);
+            for (name, value) in headers {
+                map.insert(*name, HeaderValue::from_static(value));
+            }
+            assert_eq!(is_from_here(&map), is_ours, "{headers:?}");
+        }
+    }
+}

@@ -1,0 +1,65 @@
+//! The API, called in this process in somebody's name.
+
+use axum::{
+    Router,
+    body::{Body, to_bytes},
+    extract::Request,
+    http::{Method, StatusCode, header},
+};
+use serde::{Serialize, de::DeserializeOwned};
+use tower_service::Service as _;
+
+use crate::{access::Caller, api::v1::dto::Problem};
+
+/// Largest answer that is read, in octets.
+const ANSWER_BYTES_MAX: usize = 64 << 20;
+
+/// See the module. Cheap to clone.
+#[derive(Clone)]
+pub(crate) struct Inside(Router);
+
+impl Inside {
+    /// Of the API without a check of the caller.
+    pub(crate) fn new(api: Router) -> Self {
+        Self(api)
+    }
+
+    /// What the API answers, or its refusal.
+    pub(crate) async fn get<T: DeserializeOwned>(&self, caller: &Caller, path: &str) -> Result<T, Problem> {
+        self.ask(caller, Method::GET, path, None, &()).await
+    }
+
+    /// The same with a body, and with the revision that a change is based on.
+    pub(crate) async fn ask<T: DeserializeOwned>(
+        &self,
+        caller: &Caller,
+        method: Method,
+        path: &str,
+        revision: Option<u64>,
+        body: &impl Serialize,
+    ) -> Result<T, Problem> {
+        let body = serde_json::to_vec(body).map_err(|error| broken(&error))?;
+        let mut request = Request::builder().method(method).uri(format!("/api/v1{path}"));
+        if let Some(revision) = revision {
+            request = request.header(header::IF_MATCH, format!("\"{revision}\""));
+        }
+        let mut request = request.body(Body::from(body)).map_err(|error| broken(&error))?;
+        request.extensions_mut().insert(caller.clone());
+        let response = match self.0.clone().call(request).await {
+            Ok(response) => response,
+            Err(never) => match never {},
+        };
+        let status = response.status();
+        let bytes = to_bytes(response.into_body(), ANSWER_BYTES_MAX).await.map_err(|error| broken(&error))?;
+        if status.is_success() {
+            let text: &[u8] = if status == StatusCode::NO_CONTENT { b"null" } else { &bytes };
+            return serde_json::from_slice(text).map_err(|error| broken(&error));
+        }
+        Err(serde_json::from_slice(&bytes).unwrap_or_else(|error| broken(&error)))
+    }
+}
+
+fn broken(error: &dyn std::fmt::Display) -> Problem {
+    tracing::error!(%error, "the API could not be asked");
+    Problem { status: 500, detail: error.to_string(), ..Problem::default() }
+}

@@ -1,0 +1,103 @@
+//! Logging in and out, and the language.
+
+use std::time::Instant;
+
+use askama::Template;
+use axum::{
+    Extension,
+    extract::{Path, Request, State},
+    http::{HeaderMap, StatusCode, header},
+    response::{AppendHeaders, IntoResponse, Redirect, Response},
+};
+use serde_json::json;
+use store::Actor;
+
+use super::{COOKIE, FORM_BYTES_MAX, Fields, LANGUAGE_COOKIE, Pages, Words, cookie, is_from_here, language, page};
+use crate::{access::Remote, password};
+
+#[derive(Template)]
+#[template(path = "login.html")]
+struct Login {
+    words: &'static Words,
+    language: &'static str,
+    name: String,
+    error: Option<&'static str>,
+    version: &'static str,
+}
+
+impl Login {
+    fn new(headers: &HeaderMap, name: &str) -> Self {
+        let language = language(headers);
+        Self {
+            words: language.words(),
+            language: language.tag(),
+            name: name.to_owned(),
+            error: None,
+            version: env!("CARGO_PKG_VERSION"),
+        }
+    }
+
+    fn refused(self, status: StatusCode, error: &'static str) -> Response {
+        page(status, &Self { error: Some(error), ..self })
+    }
+}
+
+pub(super) async fn show(headers: HeaderMap) -> Response {
+    page(StatusCode::OK, &Login::new(&headers, ""))
+}
+
+pub(super) async fn login(State(pages): State<Pages>, request: Request) -> Response {
+    let remote = request.extensions().get::<Remote>().copied();
+    let (parts, body) = request.into_parts();
+    let Ok(bytes) = axum::body::to_bytes(body, FORM_BYTES_MAX).await else {
+        return StatusCode::PAYLOAD_TOO_LARGE.into_response();
+    };
+    let (fields, now) = (Fields::read(&bytes), Instant::now());
+    let (name, secret) = (fields.text("name").trim(), fields.text("password"));
+    let form = Login::new(&parts.headers, name);
+    let (wrong, paused, stale) = (form.words.wrong, form.words.paused, form.words.stale);
+    let Some(Remote(remote)) = remote.filter(|_| is_from_here(&parts.headers)) else {
+        return form.refused(StatusCode::FORBIDDEN, stale);
+    };
+    if !pages.sessions.may_try(now, name, remote.ip()) {
+        return form.refused(StatusCode::TOO_MANY_REQUESTS, paused);
+    }
+    let account = match pages.means.store.administrator(name).await {
+        Ok(account) => account.filter(|account| account.enabled),
+        Err(error) => {
+            tracing::error!(%error, "an administrator could not be looked up");
+            return StatusCode::INTERNAL_SERVER_ERROR.into_response();
+        }
+    };
+    let is_right = password::verify(secret.to_owned(), account.as_ref().map(|account| account.password.as_str())).await;
+    let Some(account) = account.filter(|_| is_right) else {
+        pages.sessions.failed(now, name, remote.ip());
+        tracing::warn!(%remote, "a login failed");
+        return form.refused(StatusCode::UNPROCESSABLE_ENTITY, wrong);
+    };
+    pages.sessions.succeeded(name);
+    let actor = Actor::new(account.name.clone(), remote.ip().to_string());
+    if let Err(error) = pages.means.store.record(&actor, "administrator.signed_in", &account.name, json!({})).await {
+        tracing::error!(%error, "a login could not be recorded");
+        return StatusCode::INTERNAL_SERVER_ERROR.into_response();
+    }
+    let secret = pages.sessions.begin(now, &account.name, account.generation);
+    let cookie = format!("{COOKIE}={secret}; Path=/; Secure; HttpOnly; SameSite=Strict");
+    (AppendHeaders([(header::SET_COOKIE, cookie)]), Redirect::to("/partners")).into_response()
+}
+
+pub(super) async fn logout(State(pages): State<Pages>, headers: HeaderMap, _: Extension<Fields>) -> Response {
+    if let Some(secret) = cookie(&headers, COOKIE) {
+        pages.sessions.end(&secret);
+    }
+    let gone = format!("{COOKIE}=; Path=/; Secure; HttpOnly; SameSite=Strict; Max-Age=0");
+    (AppendHeaders([(header::SET_COOKIE, gone)]), Redirect::to("/login")).into_response()
+}
+
+/// Keeps the language that was chosen.
+pub(super) async fn choose_language(Path(tag): Path<String>) -> Response {
+    let Some(chosen) = super::Language::of_tag(&tag) else { return StatusCode::NOT_FOUND.into_response() };
+    let year = 365 * 24 * 3600;
+    let kept = format!("{LANGUAGE_COOKIE}={}; Path=/; Secure; HttpOnly; SameSite=Strict; Max-Age={year}", chosen.tag());
+    (AppendHeaders([(header::SET_COOKIE, kept)]), Redirect::to("/")).into_response()
+}

@@ -1,0 +1,270 @@
+//! The table of partners: searched, filtered by state, in pages; switched on and off, and deleted after a question.
+
+use askama::Template;
+use axum::{
+    Extension,
+    extract::{Path, Query, State},
+    http::{Method, StatusCode},
+    response::{IntoResponse, Redirect, Response},
+};
+use serde_json::{Value, json};
+
+use super::{Fields, Frame, Pages, Visitor, Words, page};
+use crate::api::v1::dto::{Page, Partner, PartnerChanged, Problem};
+
+/// Rows of a page.
+const ROWS: usize = 50;
+/// The states in the order of the filters: word of the API, class of the shape.
+const STATES: [(&str, &str); 5] =
+    [("down", "bad"), ("degraded", "warn"), ("up", "ok"), ("not_tried", "none"), ("disabled", "off")];
+
+/// What is in the URL.
+#[derive(Debug, Default, serde::Deserialize)]
+#[serde(default)]
+pub(super) struct Shown {
+    q: String,
+    state: String,
+    after: String,
+    saved: String,
+}
+
+#[derive(Template)]
+#[template(path = "partners.html")]
+struct List {
+    frame: Frame,
+    q: String,
+    saved: Option<String>,
+    filters: Vec<Filter>,
+    rows: Vec<Row>,
+    /// The page behind this one.
+    next: Option<String>,
+    is_first: bool,
+}
+
+struct Filter {
+    link: String,
+    word: &'static str,
+    class: &'static str,
+    count: usize,
+    is_current: bool,
+}
+
+struct Row {
+    domain: String,
+    display: String,
+    further: usize,
+    description: String,
+    kind: &'static str,
+    tls: &'static str,
+    sasl: &'static str,
+    dialback: &'static str,
+    class: &'static str,
+    state: &'static str,
+    failure: String,
+    last_success: String,
+    warnings: Vec<&'static str>,
+    is_plaintext: bool,
+    enabled: bool,
+}
+
+pub(super) async fn list(
+    State(pages): State<Pages>,
+    Extension(visitor): Extension<Visitor>,
+    Query(shown): Query<Shown>,
+) -> Response {
+    let words = visitor.language.words();
+    let partners = match all(&pages, &visitor).await {
+        Ok(partners) => partners,
+        Err(problem) => return failed(&problem),
+    };
+    let found: Vec<_> = partners.iter().filter(|partner| matches(partner, &shown.q)).collect();
+    let of_state = |state: &str| found.iter().filter(|partner| partner.state.as_deref() == Some(state)).count();
+    let mut filters = vec![Filter {
+        link: table(&shown.q, "", ""),
+        word: words.all,
+        class: "",
+        count: found.len(),
+        is_current: shown.state.is_empty(),
+    }];
+    filters.extend(STATES.map(|(state, class)| Filter {
+        link: table(&shown.q, state, ""),
+        word: state_word(words, state),
+        class,
+        count: of_state(state),
+        is_current: shown.state == state,
+    }));
+    let mut rest = found.iter().filter(|partner| {
+        let is_wanted = shown.state.is_empty() || partner.state.as_deref() == Some(shown.state.as_str());
+        is_wanted && partner.primary_domain > shown.after
+    });
+    let rows: Vec<_> = rest.by_ref().take(ROWS).map(|partner| row(words, partner)).collect();
+    let more = rest.next().is_some();
+    let next = rows.last().filter(|_| more).map(|last| table(&shown.q, &shown.state, &last.domain));
+    let saved = (!shown.saved.is_empty()).then(|| Words::fill(words.saved, &[&shown.saved]));
+    let is_first = shown.after.is_empty();
+    let frame = visitor.frame(words.partners);
+    page(StatusCode::OK, &List { frame, q: shown.q, saved, filters, rows, next, is_first })
+}
+
+/// By primary domain, a page of the API at a time.
+async fn all(pages: &Pages, visitor: &Visitor) -> Result<Vec<Partner>, Problem> {
+    let (mut partners, mut after) = (Vec::new(), String::new());
+    loop {
+        let path = format!("/partners?after={after}");
+        let part: Page<Partner> = pages.inside.get(&visitor.caller, &path).await?;
+        partners.extend(part.items);
+        match part.next {
+            Some(next) => after = next,
+            None => return Ok(partners),
+        }
+    }
+}
+
+/// A domain that is or ends in what was entered, label by label, or contains it; or the description does.
+fn matches(partner: &Partner, q: &str) -> bool {
+    let q = q.trim().to_lowercase();
+    let domains = partner.additional_domains.iter().chain([&partner.primary_domain, &partner.display_domain]);
+    q.is_empty()
+        || domains.into_iter().any(|domain| domain.to_lowercase().contains(&q))
+        || partner.description.to_lowercase().contains(&q)
+}
+
+/// The table as it is searched, filtered and begun.
+fn table(q: &str, state: &str, after: &str) -> String {
+    link(&[("q", q), ("state", state), ("after", after)])
+}
+
+/// The table with what is not empty of these in its query.
+fn link(values: &[(&str, &str)]) -> String {
+    let start = "/partners?";
+    let mut query = form_urlencoded::Serializer::for_suffix(start.to_owned(), start.len());
+    query.extend_pairs(values.iter().filter(|(_, value)| !value.is_empty()));
+    query.finish()
+}
+
+fn row(words: &'static Words, partner: &Partner) -> Row {
+    let state = partner.state.as_deref().unwrap_or("not_tried");
+    let class = STATES.iter().find(|(known, _)| *known == state).map_or("none", |(_, class)| class);
+    let is_bad = matches!(state, "down" | "degraded");
+    let failure = partner.last_failure.as_ref().filter(|_| is_bad);
+    Row {
+        domain: partner.primary_domain.clone(),
+        display: partner.display_domain.clone(),
+        further: partner.additional_domains.len(),
+        description: partner.description.chars().take(200).collect(),
+        kind: kind_word(words, &partner.partner_type),
+        tls: requirement_word(words, &partner.tls),
+        sasl: requirement_word(words, &partner.sasl),
+        dialback: if partner.dialback { words.yes } else { words.no },
+        class,
+        state: state_word(words, state),
+        failure: failure.map(|failure| failure.result.clone()).unwrap_or_default(),
+        last_success: partner.last_success.as_ref().map(|last| last.at.clone()).unwrap_or_default(),
+        warnings: partner.warnings.iter().filter_map(|warning| warning_word(words, &warning.code)).collect(),
+        is_plaintext: partner.warnings.iter().any(|warning| warning.code.starts_with("plaintext")),
+        enabled: partner.enabled,
+    }
+}
+
+fn state_word(words: &'static Words, state: &str) -> &'static str {
+    match state {
+        "up" => words.state_up,
+        "degraded" => words.state_degraded,
+        "down" => words.state_down,
+        "disabled" => words.state_disabled,
+        _ => words.state_not_tried,
+    }
+}
+
+pub(super) fn kind_word(words: &'static Words, kind: &str) -> &'static str {
+    match kind {
+        "federated" => words.federated,
+        "public_verified" => words.public_verified,
+        _ => words.public_unverified,
+    }
+}
+
+pub(super) fn requirement_word(words: &'static Words, requirement: &str) -> &'static str {
+    match requirement {
+        "required" => words.required,
+        "optional" => words.optional,
+        _ => words.not_supported,
+    }
+}
+
+/// What a warning of the negotiation says; none: it is another one.
+pub(super) fn warning_word(words: &'static Words, code: &str) -> Option<&'static str> {
+    Some(match code {
+        "dialback_inoperative" => words.warn_dialback_inoperative,
+        "tls_optional_with_sasl" => words.warn_tls_optional_with_sasl,
+        "plaintext_possible" => words.warn_plaintext_possible,
+        "plaintext_only" => words.warn_plaintext_only,
+        _ => return None,
+    })
+}
+
+pub(super) async fn enable(
+    State(pages): State<Pages>,
+    Extension(visitor): Extension<Visitor>,
+    Extension(fields): Extension<Fields>,
+    Path(domain): Path<String>,
+) -> Response {
+    let body = json!({ "enabled": fields.text("enabled") == "true" });
+    let path = path(&domain);
+    match pages.inside.ask::<PartnerChanged>(&visitor.caller, Method::PATCH, &path, None, &body).await {
+        Ok(changed) => back(&changed.partner.primary_domain),
+        Err(problem) => failed(&problem),
+    }
+}
+
+#[derive(Template)]
+#[template(path = "partner_delete.html")]
+struct Question {
+    frame: Frame,
+    domain: String,
+    button: String,
+}
+
+pub(super) async fn ask_delete(
+    State(pages): State<Pages>,
+    Extension(visitor): Extension<Visitor>,
+    Path(domain): Path<String>,
+) -> Response {
+    let words = visitor.language.words();
+    match pages.inside.get::<Partner>(&visitor.caller, &path(&domain)).await {
+        Ok(partner) => {
+            let display = &[partner.display_domain.as_str()];
+            let frame = visitor.frame(Words::fill(words.delete_title, display));
+            let button = Words::fill(words.delete_button, display);
+            page(StatusCode::OK, &Question { frame, domain: partner.primary_domain, button })
+        }
+        Err(problem) => failed(&problem),
+    }
+}
+
+pub(super) async fn delete(
+    State(pages): State<Pages>,
+    Extension(visitor): Extension<Visitor>,
+    Path(domain): Path<String>,
+) -> Response {
+    match pages.inside.ask::<Value>(&visitor.caller, Method::DELETE, &path(&domain), None, &()).await {
+        Ok(_) => Redirect::to("/partners").into_response(),
+        Err(problem) => failed(&problem),
+    }
+}
+
+/// The resource of a partner; a name that is none finds nothing.
+pub(super) fn path(domain: &str) -> String {
+    format!("/partners/{}", form_urlencoded::byte_serialize(domain.as_bytes()).collect::<String>())
+}
+
+/// Back to the table, which says what was saved.
+pub(super) fn back(domain: &str) -> Response {
+    Redirect::to(&link(&[("saved", domain)])).into_response()
+}
+
+/// A refusal that belongs to no form.
+pub(super) fn failed(problem: &Problem) -> Response {
+    let status = StatusCode::from_u16(problem.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    (status, problem.detail.clone()).into_response()
+}

@@ -71,6 +71,7 @@ pub(crate) fn router(means: Means, api: Router) -> Router {
         .route("/login", get(login::show).post(login::login))
         .route("/language/{tag}", get(login::choose_language))
         .route("/assets/panel.css", get(style))
+        .route("/favicon.ico", get(|| async { StatusCode::NO_CONTENT }))
         .merge(behind_login)
         .layer(middleware::map_response(with_policy))
         .with_state(pages)

@@ -134,6 +134,8 @@ pub struct Legation {
     pub sip_tls: SocketAddr,
     /// Where components connect.
     pub component: SocketAddr,
+    /// Where the control panel is.
+    pub admin: SocketAddr,
     /// Its configuration file.
     pub config: PathBuf,
     program: PathBuf,
@@ -157,8 +159,10 @@ impl Legation {
         let sip_tls = SocketAddr::new(world.ip(), world.port());
         edit(&config, "\ntls = []", &format!("\ntls = [\"{sip_tls}\"]"));
         edit(&config, "contacts = []", &format!("contacts = [\"{CONTACT}\"]"));
+        let admin = SocketAddr::new(world.ip(), world.port());
+        edit(&config, "of its own.\nlisten = []", &format!("of its own.\nlisten = [\"{admin}\"]"));
         let process = serve(setup.program, &config);
-        let server = Self { process, xmpp, sip, sip_tls, component, config, program: setup.program.to_owned() };
+        let server = Self { process, xmpp, sip, sip_tls, component, admin, config, program: setup.program.to_owned() };
         // Everything here is on loopback, which partners' names may not lead to otherwise.
         server.cli(&["settings", "set", "allow_private_targets=true"]).succeeded();
         server

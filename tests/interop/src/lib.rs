@@ -7,6 +7,7 @@
 //! The programs come from Debian; `./test` installs them. A missing program fails the test that needs it.
 
 pub mod baresip;
+pub mod browser;
 pub mod ca;
 pub mod component;
 pub mod dns;

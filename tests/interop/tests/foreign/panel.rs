@@ -1,0 +1,46 @@
+//! The control panel in Debian's Chromium, by the original's documented procedure, with a real partner behind what is saved.
+
+use interop::browser::Visit;
+use interop::prosody::Demands;
+use interop::sip_user::SipUser;
+use interop::slixmpp::Client;
+use serde_json::json;
+
+use crate::world::{ALICE, PARTNER, PASSWORD, World};
+
+const JULIET: &str = "juliet@fabrikam.example";
+
+/// SASL required with TLS not supported is refused at Commit and saves nothing, the remedy is one click, and what is then
+/// committed carries a message. Nothing is asked of other hosts, nothing inline runs, no page scrolls sideways, and axe-core
+/// finds no fault in any of them.
+#[test]
+fn a_partner_added_in_the_browser_is_reached() {
+    let world = World::start();
+    let prosody = world.prosody(PARTNER, Demands::Certificate);
+    let password = "correct horse battery";
+    world.server.cli_with(&["admin", "add", "ops1", "--role", "administrator"], password).succeeded();
+    let roots = world.authority.root();
+    let visit = Visit { panel: world.server.admin, name: "ops1", password, partner: PARTNER, roots };
+    let seen = visit.run();
+
+    assert!(seen["wrong"].as_str().unwrap().contains("Name or password is wrong."), "{seen:#}");
+    assert_eq!(seen["refused"][0], "Error: New XMPP federated partner – Legation");
+    assert!(seen["refused"][1].as_str().unwrap().contains("SASL requires TLS"), "{seen:#}");
+    assert_eq!(seen["kept"], json!([PARTNER, "<script>alert(1)</script> Capulet & sons"]));
+    assert!(seen["saved"].as_str().unwrap().contains("Saved: fabrikam.example"), "{seen:#}");
+    assert!(seen["edited"].as_str().unwrap().contains("Verona"), "{seen:#}");
+    assert_eq!(seen["korean"], json!(["ko", "XMPP 페더레이션 파트너"]));
+    for nothing in ["violations", "sideways", "console", "outside"] {
+        assert_eq!(seen[nothing], json!([]), "{nothing}");
+    }
+    let partner = world.server.json(&["partner", "show", PARTNER]);
+    assert_eq!((&partner["row"], &partner["description"]), (&json!(2), &json!("Verona")));
+
+    let mut alice = SipUser::register(ALICE, PASSWORD, world.server.sip);
+    let juliet = Client::login(&prosody, JULIET);
+    alice.send(JULIET, "a", "Added in the browser");
+    juliet.receive("alice's message", 0, |m| m.body == "Added in the browser");
+    let audit = world.server.json(&["audit", "list", "--subject", PARTNER]);
+    let done: Vec<_> = audit.as_array().unwrap().iter().map(|row| json!([row["action"], row["who"]])).collect();
+    assert_eq!(done, [json!(["partner.updated", "ops1"]), json!(["partner.added", "ops1"])]);
+}

@@ -31,6 +31,7 @@ mod form;
 mod inside;
 mod login;
 mod partners;
+mod probe;
 mod session;
 mod words;
 
@@ -53,11 +54,12 @@ pub(crate) struct Pages {
     means: Means,
     inside: Inside,
     sessions: Arc<Sessions>,
+    drafts: Arc<probe::Drafts>,
 }
 
 /// The pages; `api` is the API without a check of the caller.
 pub(crate) fn router(means: Means, api: Router) -> Router {
-    let pages = Pages { means, inside: Inside::new(api), sessions: Arc::default() };
+    let pages = Pages { means, inside: Inside::new(api), sessions: Arc::default(), drafts: Arc::default() };
     let behind_login = Router::new()
         .route("/", get(|| async { Redirect::to("/partners") }))
         .route("/partners", get(partners::list))
@@ -65,6 +67,9 @@ pub(crate) fn router(means: Means, api: Router) -> Router {
         .route("/partners/{domain}/edit", get(form::edit).post(form::change))
         .route("/partners/{domain}/enabled", axum::routing::post(partners::enable))
         .route("/partners/{domain}/delete", get(partners::ask_delete).post(partners::delete))
+        .route("/probes/{id}", get(probe::show))
+        .route("/probes/{id}/cancel", axum::routing::post(probe::cancel))
+        .route("/probes/{id}/form", axum::routing::post(probe::back_to_form))
         .route("/logout", axum::routing::post(login::logout))
         .route_layer(middleware::from_fn_with_state(pages.clone(), require_session));
     Router::new()
@@ -95,6 +100,7 @@ pub(crate) struct Frame {
     /// What every form brings back.
     form_token: String,
     may_change: bool,
+    may_probe: bool,
     version: &'static str,
 }
 
@@ -109,6 +115,7 @@ impl Visitor {
             role: role_word(words, self.caller.role),
             form_token: self.session.form_token.clone(),
             may_change: self.caller.role.may(Act::ChangeConfiguration),
+            may_probe: self.caller.role.may(Act::ProbePartner),
             version: env!("CARGO_PKG_VERSION"),
         }
     }

@@ -51,6 +51,11 @@ def procedure(page):
     told["refused"] = [page.title(), page.locator("#problem").inner_text()]
     look(page, "partner-refused")
     page.get_by_role("button", name="Set TLS negotiation to Required").click()
+    page.get_by_role("button", name="Test now").click()
+    page.get_by_role("button", name="Fill in").first.wait_for()
+    told["tested"] = page.locator("main").inner_text()
+    look(page, "probe")
+    page.get_by_role("button", name="Back to the form").click()
     told["kept"] = [page.input_value("#primary_domain"), page.input_value("#description")]
     page.get_by_role("button", name="Commit").click()
     told["saved"] = page.locator(".banner").inner_text()

@@ -15,6 +15,7 @@ use serde_json::{Map, Value};
 use super::{
     Fields, Frame, Pages, Visitor, Words, page,
     partners::{back, failed, path, requirement_word, warning_word},
+    probe,
 };
 use crate::api::v1::dto::{FieldError, Partner, PartnerChanged, Problem};
 
@@ -39,8 +40,8 @@ struct Form {
 
 /// What stands in the fields.
 #[derive(Clone, Default)]
-struct Entered {
-    primary_domain: String,
+pub(super) struct Entered {
+    pub(super) primary_domain: String,
     description: String,
     additional_domains: String,
     partner_type: String,
@@ -221,7 +222,7 @@ impl Entered {
     }
 
     /// With one setting changed, as a remedy says: `tls=required`.
-    fn remedied(mut self, remedy: &str) -> Self {
+    pub(super) fn remedied(mut self, remedy: &str) -> Self {
         match remedy.split_once('=') {
             Some(("tls", value)) => value.clone_into(&mut self.tls),
             Some(("sasl", value)) => value.clone_into(&mut self.sasl),
@@ -237,7 +238,7 @@ impl Entered {
     }
 
     /// The request to the API. What cannot be a number is sent as it is, so that its fault is told with all others.
-    fn body(&self, is_new: bool) -> Value {
+    pub(super) fn body(&self, is_new: bool) -> Value {
         let lines = |text: &str| text.split_whitespace().map(Value::from).collect::<Vec<_>>();
         let limit = self.connection_limit.trim();
         let limit = match limit.parse::<i64>() {
@@ -266,7 +267,7 @@ impl Entered {
 }
 
 /// What a form is shown with.
-struct Showing {
+pub(super) struct Showing {
     domain: String,
     revision: String,
     entered: Entered,
@@ -276,12 +277,12 @@ struct Showing {
 }
 
 impl Showing {
-    fn of(domain: &str, revision: &str, entered: Entered) -> Self {
+    pub(super) fn of(domain: &str, revision: &str, entered: Entered) -> Self {
         let (domain, revision) = (domain.to_owned(), revision.to_owned());
         Self { domain, revision, entered, errors: Vec::new(), notice: None, announced: String::new() }
     }
 
-    fn show(self, visitor: &Visitor, status: StatusCode) -> Response {
+    pub(super) fn show(self, visitor: &Visitor, status: StatusCode) -> Response {
         let words = visitor.language.words();
         let Self { domain, revision, entered, errors, notice, announced } = self;
         let errors: Vec<_> = errors.into_iter().map(|error| told(words, error)).collect();
@@ -292,8 +293,22 @@ impl Showing {
         page(status, &Form { frame, domain, revision, entered, errors, notice, announced, choices, permits })
     }
 
+    /// Shown with the faults that a Commit would tell.
+    pub(super) async fn judged(self, pages: &Pages, visitor: &Visitor) -> Response {
+        let is_new = self.domain.is_empty();
+        let (method, path) = match is_new {
+            true => (Method::POST, "/partners".to_owned()),
+            false => (Method::PATCH, path(&self.domain)),
+        };
+        let (path, body) = (format!("{path}?dry_run=true"), self.entered.body(is_new));
+        match pages.inside.ask::<PartnerChanged>(&visitor.caller, method, &path, None, &body).await {
+            Ok(_) => self.show(visitor, StatusCode::OK),
+            Err(problem) => self.refused(visitor, problem),
+        }
+    }
+
     /// The faults that the API has told, or what else it says.
-    fn refused(mut self, visitor: &Visitor, problem: Problem) -> Response {
+    pub(super) fn refused(mut self, visitor: &Visitor, problem: Problem) -> Response {
         let words = visitor.language.words();
         match problem.status {
             422 => self.errors = problem.errors,
@@ -337,6 +352,9 @@ pub(super) async fn create(
     Extension(fields): Extension<Fields>,
 ) -> Response {
     let entered = Entered::of_fields(&fields).remedied(fields.text("remedy"));
+    if fields.text("action") == "test" {
+        return probe::start(&pages, &visitor, "", "", entered).await;
+    }
     let showing = Showing::of("", "", entered.clone());
     if fields.text("action") != "commit" {
         return showing.show(&visitor, StatusCode::OK);
@@ -370,6 +388,9 @@ pub(super) async fn change(
     Path(domain): Path<String>,
 ) -> Response {
     let entered = Entered::of_fields(&fields).remedied(fields.text("remedy"));
+    if fields.text("action") == "test" {
+        return probe::start(&pages, &visitor, &domain, fields.text("revision"), entered).await;
+    }
     let showing = Showing::of(&domain, fields.text("revision"), entered.clone());
     if fields.text("action") != "commit" {
         return showing.show(&visitor, StatusCode::OK);

@@ -192,6 +192,14 @@ pub(super) fn requirement_word(words: &'static Words, requirement: &str) -> &'st
     }
 }
 
+pub(super) fn method_word(words: &'static Words, method: &str) -> &'static str {
+    match method {
+        "sasl_over_tls" => words.sasl_over_tls,
+        "tls_dialback" => words.tls_dialback,
+        _ => words.tcp_dialback,
+    }
+}
+
 /// What a warning of the negotiation says; none: it is another one.
 pub(super) fn warning_word(words: &'static Words, code: &str) -> Option<&'static str> {
     Some(match code {

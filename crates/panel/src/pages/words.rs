@@ -179,6 +179,22 @@ words! {
         "끄면 설정은 유지되고 스트림을 받거나 열지 않습니다.";
     commit: "Commit", "저장";
     cancel: "Cancel", "취소";
+    test_now: "Test now", "지금 테스트";
+    test_hint: "Probes the partner with these unsaved settings and saves nothing.",
+        "저장하지 않은 설정으로 파트너를 시험하며 아무것도 저장하지 않습니다.";
+    test_of: "Test of {0}", "{0} 테스트";
+    test_lead: "With the settings that are not saved yet. Nothing is saved and no message is sent.",
+        "아직 저장하지 않은 설정을 사용합니다. 아무것도 저장하지 않으며 메시지도 보내지 않습니다.";
+    test_running: "In progress", "진행 중";
+    test_cancelled: "Cancelled", "취소됨";
+    cancel_test: "Cancel the test", "테스트 취소";
+    back_to_form: "Back to the form", "양식으로 돌아가기";
+    fitting: "Settings that would fit", "맞는 설정";
+    fitting_lead: "Nothing is saved until you press Commit in the form.", "양식에서 저장을 누르기 전에는 저장되지 않습니다.";
+    fill_in: "Fill in", "채우기";
+    what_happened: "What happened", "진행 과정";
+    passed: "Passed", "통과";
+    failed: "Failed", "실패";
     not_saved: "Not saved", "저장되지 않음";
     saved: "Saved: {0}", "저장됨: {0}";
     changed_meanwhile: "Somebody else has changed this partner in the meantime. What you entered is kept below; Commit saves it over their change.",

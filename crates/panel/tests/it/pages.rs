@@ -287,3 +287,25 @@ async fn pages_permit_nothing_inline_and_are_kept_by_no_cache() {
     assert_eq!(style.header("content-type"), Some("text/css; charset=utf-8"));
     assert_eq!(browser.get("/api/v1/status").await.status, 401, "a session is no token");
 }
+
+/// What is tested is what stands in the form; the way back loses nothing.
+#[tokio::test]
+async fn unsaved_settings_are_tested_and_the_way_back_loses_nothing() {
+    let browser = Browser::signed_in("ops1").await;
+    let invalid = browser.post("/partners/new", &with(&[("tls", "not_supported"), ("action", "test")])).await;
+    assert!(invalid.status == 422 && invalid.text.contains("SASL requires TLS"), "{invalid:?}");
+    let unreadable = browser.post("/partners/new", &with(&[("connection_limit", "many"), ("action", "test")])).await;
+    assert!(unreadable.status == 422 && unreadable.text.contains("href=\"#connection_limit\""), "{unreadable:?}");
+    let started = browser.post("/partners/new", &with(&[("action", "test")])).await;
+    assert_eq!((started.status, started.header("location")), (303, Some("/probes/1")));
+    let page = browser.get("/probes/1").await;
+    assert!(page.text.contains("http-equiv=\"refresh\"") && page.text.contains("Cancel the test"), "{}", page.text);
+    assert_eq!(browser.post("/probes/1/cancel", &[]).await.status, 303);
+    let back = browser.post("/probes/1/form", &[("fitting", "optional optional false")]).await;
+    assert!(back.text.contains("value=\"woodgrove.example\"") && back.text.contains("it.woodgrove.example"));
+    for checked in ["name=\"tls\" value=\"optional\" checked", "name=\"dialback\" value=\"false\" checked"] {
+        assert!(back.text.contains(checked), "{checked}");
+    }
+    assert_eq!(browser.fixture.get("/partners/woodgrove.example").await.status, 404, "nothing was saved");
+    assert_eq!(browser.get("/probes/2").await.status, 404);
+}

@@ -27,6 +27,8 @@ fn a_partner_added_in_the_browser_is_reached() {
     assert_eq!(seen["refused"][0], "Error: New XMPP federated partner – Legation");
     assert!(seen["refused"][1].as_str().unwrap().contains("SASL requires TLS"), "{seen:#}");
     assert_eq!(seen["kept"], json!([PARTNER, "<script>alert(1)</script> Capulet & sons"]));
+    let tested = seen["tested"].as_str().unwrap();
+    assert!(tested.contains("Settings that would fit") && tested.contains("TLS Required · SASL Required"), "{seen:#}");
     assert!(seen["saved"].as_str().unwrap().contains("Saved: fabrikam.example"), "{seen:#}");
     assert!(seen["edited"].as_str().unwrap().contains("Verona"), "{seen:#}");
     assert_eq!(seen["korean"], json!(["ko", "XMPP 페더레이션 파트너"]));
@@ -42,5 +44,6 @@ fn a_partner_added_in_the_browser_is_reached() {
     juliet.receive("alice's message", 0, |m| m.body == "Added in the browser");
     let audit = world.server.json(&["audit", "list", "--subject", PARTNER]);
     let done: Vec<_> = audit.as_array().unwrap().iter().map(|row| json!([row["action"], row["who"]])).collect();
-    assert_eq!(done, [json!(["partner.updated", "ops1"]), json!(["partner.added", "ops1"])]);
+    let expected = ["partner.updated", "partner.added", "probe.started"].map(|action| json!([action, "ops1"]));
+    assert_eq!(done, expected);
 }

@@ -32,6 +32,7 @@ mod inside;
 mod login;
 mod partners;
 mod probe;
+mod report;
 mod session;
 mod words;
 
@@ -70,6 +71,7 @@ pub(crate) fn router(means: Means, api: Router) -> Router {
         .route("/probes/{id}", get(probe::show))
         .route("/probes/{id}/cancel", axum::routing::post(probe::cancel))
         .route("/probes/{id}/form", axum::routing::post(probe::back_to_form))
+        .route("/reports/{id}", get(report::show))
         .route("/logout", axum::routing::post(login::logout))
         .route_layer(middleware::from_fn_with_state(pages.clone(), require_session));
     Router::new()

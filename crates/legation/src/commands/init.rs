@@ -44,6 +44,9 @@ pub(super) struct Init {
     /// Where SIP clients register, UDP and TCP [default: 0.0.0.0:5060]
     #[arg(long, value_name = "ADDRESS:PORT")]
     sip_listen: Option<String>,
+    /// Where the control panel and the API are served over HTTPS: 127.0.0.1:8443 [default: not served]
+    #[arg(long, value_name = "ADDRESS:PORT")]
+    admin_listen: Option<String>,
 }
 
 impl Init {
@@ -53,7 +56,7 @@ impl Init {
             .map_err(|error| Failure::Failed(format!("domain: {}: {error}", self.domain)))?;
         let file = absolute(&config_path(config))?;
         let data_dir = absolute(&self.data_dir)?;
-        for address in [&self.xmpp_listen, &self.sip_listen].into_iter().flatten() {
+        for address in [&self.xmpp_listen, &self.sip_listen, &self.admin_listen].into_iter().flatten() {
             if address.parse::<std::net::SocketAddr>().is_err() {
                 return Err(Failure::Usage(format!("{address}: write ADDRESS:PORT, such as [::]:5269")));
             }
@@ -70,7 +73,7 @@ impl Init {
         match done {
             Ok(files) => {
                 made.keep();
-                next_steps(&domain, &file, config.is_some(), files.is_self_signed, &files.pair.certificate);
+                self.next_steps(&domain, &file, config.is_some(), &files);
                 Ok(())
             }
             Err(failure) => Err(failure),
@@ -99,9 +102,33 @@ impl Init {
             key: &files.pair.key,
             xmpp_listen: self.xmpp_listen.as_deref(),
             sip_listen: self.sip_listen.as_deref(),
+            admin_listen: self.admin_listen.as_deref(),
         });
         made.file(file, &text, 0o644)?;
         Ok(files)
+    }
+
+    fn next_steps(&self, domain: &Domain, file: &Path, named: bool, files: &Files) {
+        let option = if named || file != Path::new(CONFIG_DEFAULT) {
+            format!(" --config {}", file.display())
+        } else {
+            String::new()
+        };
+        output::line(format_args!("Made {} and a database with the internal domain {domain}.", file.display()));
+        if files.is_self_signed {
+            output::line(format_args!(
+                "Made a self-signed certificate, {}. Partners will not trust it: replace it before you federate with SASL.",
+                files.pair.certificate.display()
+            ));
+        }
+        output::line("\nNext:");
+        output::line(format_args!("  legation{option} serve"));
+        if let Some(panel) = &self.admin_listen {
+            output::line(format_args!("  legation{option} admin add NAME --role administrator"));
+            output::line(format_args!("  the control panel: https://{panel}/"));
+        }
+        output::line(format_args!("  legation{option} user add alice@{domain}"));
+        output::line(format_args!("  legation{option} partner add fabrikam.example --type federated"));
     }
 }
 
@@ -131,29 +158,6 @@ async fn populate(database: &Path, domain: &Domain) -> Result<(), Failure> {
 
 fn absolute(path: &Path) -> Result<PathBuf, Failure> {
     std::path::absolute(path).map_err(|error| Failure::Failed(format!("{}: {error}", path.display())))
-}
-
-fn next_steps(domain: &Domain, file: &Path, named: bool, is_self_signed: bool, certificate: &Path) {
-    let option = if named || file != Path::new(CONFIG_DEFAULT) {
-        format!(" --config {}", file.display())
-    } else {
-        String::new()
-    };
-    output::line(format_args!("Made {} and a database with the internal domain {domain}.", file.display()));
-    if is_self_signed {
-        output::line(format_args!(
-            "Made a self-signed certificate, {}. Partners will not trust it: replace it before you federate with SASL.",
-            certificate.display()
-        ));
-    }
-    output::line("\nNext:");
-    for step in [
-        format!("legation{option} serve"),
-        format!("legation{option} user add alice@{domain}"),
-        format!("legation{option} partner add fabrikam.example --type federated"),
-    ] {
-        output::line(format_args!("  {step}"));
-    }
 }
 
 /// What was made; removed again unless kept.

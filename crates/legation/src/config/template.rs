@@ -9,11 +9,12 @@ pub(crate) struct Template<'a> {
     pub(crate) key: &'a Path,
     pub(crate) xmpp_listen: Option<&'a str>,
     pub(crate) sip_listen: Option<&'a str>,
+    pub(crate) admin_listen: Option<&'a str>,
 }
 
 /// The text of the file.
 pub(crate) fn render(template: &Template<'_>) -> String {
-    let Template { data_dir, certificate, key, xmpp_listen, sip_listen } = template;
+    let Template { data_dir, certificate, key, xmpp_listen, sip_listen, admin_listen } = template;
     let xmpp = quoted(xmpp_listen.unwrap_or("[::]:5269"));
     let sip = quoted(sip_listen.unwrap_or("0.0.0.0:5060"));
     let (data_dir, certificate, key) =
@@ -54,7 +55,8 @@ tls = []
 # host = "sip.contoso.example"
 "#
     );
-    start + REST
+    let admin = admin_listen.map(quoted).unwrap_or_default();
+    start + &REST.replacen("of its own.\nlisten = []", &format!("of its own.\nlisten = [{admin}]"), 1)
 }
 
 /// The sections that are the same everywhere.

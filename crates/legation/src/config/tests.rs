@@ -242,6 +242,7 @@ fn what_init_writes_is_a_valid_file_with_the_defaults() {
         key: Path::new("contoso.key"),
         xmpp_listen: None,
         sip_listen: None,
+        admin_listen: None,
     };
     let (found, expected) = (load(&render(&template)).unwrap(), Config::new(data_dir));
     assert_eq!(found.data_dir, data_dir);
@@ -251,7 +252,8 @@ fn what_init_writes_is_a_valid_file_with_the_defaults() {
     assert_eq!((&found.sip.udp, &found.sip.tcp), (&expected.sip.udp, &expected.sip.tcp));
     assert_eq!(found.xmpp.certificates.len(), 1);
     assert_eq!(found.log, expected.log);
-    let chosen = Template { xmpp_listen: Some("127.0.0.1:0"), sip_listen: Some("127.0.0.1:0"), ..template };
+    let loopback = Some("127.0.0.1:0");
+    let chosen = Template { xmpp_listen: loopback, sip_listen: loopback, admin_listen: loopback, ..template };
     let config = load(&render(&chosen)).unwrap();
     assert_eq!((config.xmpp.listen[0].port(), config.sip.udp[0].port()), (0, 0));
 }

@@ -30,12 +30,13 @@ fn https(place: &Place, address: &str, method: &str, path: &str, token: &str) ->
 #[test]
 fn a_token_opens_the_api_over_https_as_far_as_its_role_goes() {
     let place = Place::new();
-    place.init().succeeded();
-    let config = std::fs::read_to_string(place.config()).unwrap();
-    let section = config.find("[admin]").unwrap();
-    let (before, after) = config.split_at(section);
-    let after = after.replacen("listen = []", "listen = [\"127.0.0.1:0\"]", 1);
-    std::fs::write(place.config(), format!("{before}{after}")).unwrap();
+    let data = place.text("data");
+    let listen = ["--xmpp-listen", "--sip-listen", "--admin-listen"].map(|option| [option, "127.0.0.1:0"]).concat();
+    let init = [&["init", "--domain", "contoso.example", "--data-dir", &data], &listen[..]].concat();
+    let made = place.run(&init).succeeded();
+    assert!(
+        made.stdout.contains("admin add NAME --role administrator") && made.stdout.contains("https://127.0.0.1:0/")
+    );
     place.run(&["config", "check"]).succeeded();
     let server = Server::start(&place);
     let status = place.run(&["status", "--output", "json"]).succeeded().json();

@@ -61,6 +61,8 @@ struct Row {
     class: &'static str,
     state: &'static str,
     failure: String,
+    /// The report of the failure.
+    report: String,
     last_success: String,
     warnings: Vec<&'static str>,
     is_plaintext: bool,
@@ -159,6 +161,7 @@ fn row(words: &'static Words, partner: &Partner) -> Row {
         class,
         state: state_word(words, state),
         failure: failure.map(|failure| failure.result.clone()).unwrap_or_default(),
+        report: failure.map(|failure| failure.report.clone()).unwrap_or_default(),
         last_success: partner.last_success.as_ref().map(|last| last.at.clone()).unwrap_or_default(),
         warnings: partner.warnings.iter().filter_map(|warning| warning_word(words, &warning.code)).collect(),
         is_plaintext: partner.warnings.iter().any(|warning| warning.code.starts_with("plaintext")),

@@ -193,6 +193,9 @@ words! {
     fitting_lead: "Nothing is saved until you press Commit in the form.", "양식에서 저장을 누르기 전에는 저장되지 않습니다.";
     fill_in: "Fill in", "채우기";
     what_happened: "What happened", "진행 과정";
+    report: "Report", "보고서";
+    inbound: "inbound", "인바운드";
+    outbound: "outbound", "아웃바운드";
     passed: "Passed", "통과";
     failed: "Failed", "실패";
     not_saved: "Not saved", "저장되지 않음";

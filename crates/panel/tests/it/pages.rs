@@ -1,11 +1,13 @@
 //! The pages over HTTPS, as a browser without script uses them.
 
+use lexicon::{Direction, report::Code};
 use panel::{Web, WebListeners};
 use serde_json::json;
 
 use crate::{
     fixture::Fixture,
     https::{Answer, Client, certificate},
+    report::attempt,
 };
 
 const PASSWORD: &str = "correct horse battery";
@@ -308,4 +310,22 @@ async fn unsaved_settings_are_tested_and_the_way_back_loses_nothing() {
     }
     assert_eq!(browser.fixture.get("/partners/woodgrove.example").await.status, 404, "nothing was saved");
     assert_eq!(browser.get("/probes/2").await.status, 404);
+}
+
+/// Text of the other side is shown as text.
+#[tokio::test]
+async fn a_failure_is_explained_with_its_remedy_from_the_table() {
+    let browser = Browser::signed_in("watch").await;
+    let mut failed = attempt(1, Direction::Outbound, Err(Code::CertificateExpired));
+    failed.detail = "<b>theirs</b>".to_owned();
+    browser.fixture.store.add_reports(std::slice::from_ref(&failed)).await.unwrap();
+    let table = browser.get("/partners").await;
+    let link = format!("/reports/{}", failed.id);
+    assert!(table.text.contains("st-bad") && table.text.contains(&format!("href=\"{link}\"")), "{}", table.text);
+    let page = browser.get(&link).await;
+    for part in ["The certificate of fabrikam.example has expired.", "administrators of fabrikam.example", "outbound"] {
+        assert!(page.text.contains(part), "{part}: {}", page.text);
+    }
+    assert!(!page.text.contains("<b>theirs"), "{}", page.text);
+    assert_eq!(browser.get("/reports/nothing").await.status, 404);
 }

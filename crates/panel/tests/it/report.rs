@@ -7,7 +7,7 @@ use serde_json::json;
 use crate::fixture::Fixture;
 
 /// An attempt with fabrikam.example, the `number`th.
-fn attempt(number: i64, direction: Direction, result: Result<Method, Code>) -> Report {
+pub(crate) fn attempt(number: i64, direction: Direction, result: Result<Method, Code>) -> Report {
     let at = Timestamp::from_millis(1_795_000_000_000 + number);
     let domain = |name| Some(Domain::parse(name).unwrap());
     Report {

@@ -1,0 +1,40 @@
+//! One connection attempt: what happened step by step, and who can end a failure.
+
+use askama::Template;
+use axum::{
+    Extension,
+    extract::{Path, State},
+    http::StatusCode,
+    response::Response,
+};
+
+use super::{Frame, Pages, Visitor, page, partners::failed};
+use crate::api::v1::dto::Report;
+
+#[derive(Template)]
+#[template(path = "report.html")]
+struct Shown {
+    frame: Frame,
+    report: Report,
+    is_good: bool,
+    local: String,
+    remote: String,
+    peer: String,
+}
+
+pub(super) async fn show(
+    State(pages): State<Pages>,
+    Extension(visitor): Extension<Visitor>,
+    Path(id): Path<String>,
+) -> Response {
+    let path = format!("/reports/{}", form_urlencoded::byte_serialize(id.as_bytes()).collect::<String>());
+    match pages.inside.get::<Report>(&visitor.caller, &path).await {
+        Ok(report) => {
+            let (local, remote) = (report.local.clone().unwrap_or_default(), report.remote.clone().unwrap_or_default());
+            let (is_good, peer) = (report.result == "ok", report.peer.clone().unwrap_or_default());
+            let frame = visitor.frame(format!("{}: {remote}", visitor.language.words().report));
+            page(StatusCode::OK, &Shown { frame, report, is_good, local, remote, peer })
+        }
+        Err(problem) => failed(&problem),
+    }
+}

@@ -117,9 +117,11 @@ fn row_26_the_admin_plane() {
 fn only_administrators_connect(scene: &Scene) {
     let status = scene.world.server.json(&["status"]);
     let listeners = status["listeners"].as_array().into_iter().flatten();
-    let listeners: Vec<_> = listeners.collect();
-    let api = listeners.iter().find(|listener| listener["name"] == "api").expect("the API is listed");
-    assert_eq!(api["transport"], "unix", "no listener on a network: {status}");
+    let listeners: Vec<_> = listeners.filter(|listener| listener["name"] == "api").collect();
+    let of = |transport: &str| listeners.iter().find(|listener| listener["transport"] == transport);
+    assert_eq!(listeners.len(), 2, "the socket, and HTTPS: {status}");
+    nobody_without_a_credential(of("tls").expect("HTTPS is listed")["address"].as_str().expect("an address is text"));
+    let api = of("unix").expect("the socket is listed");
     let path = Path::new(api["address"].as_str().expect("an address is text"));
     let socket = fs::metadata(path).expect("the socket is there");
     assert_eq!(socket.permissions().mode() & 0o777, 0o600);
@@ -134,6 +136,19 @@ fn only_administrators_connect(scene: &Scene) {
         let told = String::from_utf8_lossy(&ran.stderr);
         assert!(!ran.status.success() && told.contains("PermissionError"), "{told}");
     }
+}
+
+/// Whatever is asked over HTTPS, without a token or a session there is an answer of no use.
+fn nobody_without_a_credential(address: &str) {
+    let ran = Command::new("/usr/bin/python3")
+        .args(["-c", include_str!("no_credential.py"), address])
+        .output()
+        .expect("python runs");
+    let told = String::from_utf8_lossy(&ran.stdout);
+    let told: Vec<_> = told.lines().map(str::trim).collect();
+    let (api, pages) = told.split_at(7.min(told.len()));
+    assert_eq!(api, ["401"; 7], "{}", String::from_utf8_lossy(&ran.stderr));
+    assert_eq!(pages, ["303 /login", "303 /login", "303 /login", "403"]);
 }
 
 /// A command tells `part` of what the villain said, in a table and as JSON, and neither acts on a terminal.

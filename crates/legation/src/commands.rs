@@ -211,6 +211,11 @@ async fn ask(command: Command, caller: &Caller) -> Result<(), Failure> {
     }
 }
 
+/// The resource as it is changed, or tried.
+fn dry(path: &str, dry_run: bool) -> String {
+    format!("{path}{}", if dry_run { "?dry_run=true" } else { "" })
+}
+
 fn config_path(given: Option<&Path>) -> PathBuf {
     given.map_or_else(
         || std::env::var_os("LEGATION_CONFIG").map_or_else(|| CONFIG_DEFAULT.into(), PathBuf::from),

@@ -3,9 +3,15 @@
 //! A handshake and the head of a request must come in their time, so that silent connections give their places back. The
 //! other end is not asked for a certificate: browsers would ask people for one.
 
-use std::{net::SocketAddr, sync::Arc, time::Duration};
+use std::{convert::Infallible, net::SocketAddr, sync::Arc, time::Duration};
 
-use axum::{Router, body::Body};
+use axum::{
+    Router,
+    body::Body,
+    extract::Request,
+    http::StatusCode,
+    response::{IntoResponse as _, Response},
+};
 use hyper::{body::Incoming, server::conn::http1, service::service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use net::{
@@ -26,6 +32,8 @@ use crate::{Means, access::Remote, api};
 const CONNECTIONS_MAX: usize = 256;
 /// How long a TLS handshake, and then the head of each request, may take.
 const PATIENCE: Duration = Duration::from_secs(10);
+/// How long a request may take, its body included: the largest import fits.
+const REQUEST_MAX: Duration = Duration::from_secs(120);
 /// How long a failing accept (no file descriptors left) rests.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 /// How long running requests may take to end at a stop.
@@ -173,7 +181,7 @@ impl Connection {
         };
         let service = service_fn(move |mut request: hyper::Request<Incoming>| {
             request.extensions_mut().insert(Remote(remote));
-            router.clone().call(request.map(Body::new))
+            answer_within(REQUEST_MAX, router.clone(), request.map(Body::new))
         });
         let connection = http1::Builder::new()
             .timer(TokioTimer::new())
@@ -196,5 +204,44 @@ impl Connection {
             tracing::debug!(%remote, %error, "an HTTPS connection ended");
         }
         drop(permit);
+    }
+}
+
+/// The answer, or 408 after this time: who sends a body slowly gives the place back too.
+async fn answer_within(limit: Duration, mut router: Router, request: Request) -> Result<Response, Infallible> {
+    match time::timeout(limit, router.call(request)).await {
+        Ok(answer) => answer,
+        Err(_) => Ok(StatusCode::REQUEST_TIMEOUT.into_response()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::{body::Bytes, routing::post};
+
+    use super::*;
+
+    /// A body that never ends, before a handler that reads it all.
+    #[tokio::test]
+    async fn a_body_that_does_not_come_ends_its_request() {
+        struct Never;
+        impl hyper::body::Body for Never {
+            type Data = Bytes;
+            type Error = Infallible;
+
+            fn poll_frame(
+                self: std::pin::Pin<&mut Self>,
+                _: &mut std::task::Context<'_>,
+            ) -> std::task::Poll<Option<Result<hyper::body::Frame<Bytes>, Infallible>>> {
+                std::task::Poll::Pending
+            }
+        }
+        let router = Router::new().route("/", post(|_: Bytes| async { "read" }));
+        let request = |body: Body| Request::builder().method("POST").uri("/").body(body).unwrap();
+        let limit = Duration::from_millis(50);
+        let slow = answer_within(limit, router.clone(), request(Body::new(Never))).await.unwrap();
+        assert_eq!(slow.status(), StatusCode::REQUEST_TIMEOUT);
+        let whole = answer_within(limit, router, request(Body::empty())).await.unwrap();
+        assert_eq!(whole.status(), StatusCode::OK);
     }
 }

@@ -3,7 +3,7 @@
 use clap::Subcommand;
 use panel::api::v1::dto::{NewPartner, Partner, PartnerChanged, PartnerChanges};
 
-use super::{Caller, import::Importing, probe};
+use super::{Caller, dry, import::Importing, probe};
 use crate::{
     client::escape,
     output::{self, Failure, Format},
@@ -193,10 +193,6 @@ async fn announce(caller: &Caller, domain: &str, changes: &PartnerChanges) -> Re
         }
     }
     Ok(tried.partner.revision)
-}
-
-fn dry(path: &str, dry_run: bool) -> String {
-    format!("{path}{}", if dry_run { "?dry_run=true" } else { "" })
 }
 
 fn changed(caller: &Caller, changed: &PartnerChanged, done: &str) -> Result<(), Failure> {

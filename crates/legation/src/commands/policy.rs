@@ -3,7 +3,7 @@
 use clap::{Args, Subcommand};
 use panel::api::v1::dto::{NewPolicy, NewUserPolicy, Policy, PolicyChanged, PolicyChanges, UserPolicy};
 
-use super::{Caller, partner::fields::list as entries};
+use super::{Caller, dry, partner::fields::list as entries};
 use crate::{
     client::escape,
     output::{self, Failure, Format},
@@ -78,10 +78,6 @@ fn path(policy: &str) -> String {
 
 fn user_path(address: &str) -> String {
     format!("/api/v1/users/{}/policy", escape(address))
-}
-
-fn dry(path: &str, dry_run: bool) -> String {
-    format!("{path}{}", if dry_run { "?dry_run=true" } else { "" })
 }
 
 impl Command {

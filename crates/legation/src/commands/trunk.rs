@@ -5,7 +5,7 @@ use panel::api::v1::dto::{NewTrunk, Trunk, TrunkChanged, TrunkChanges, TrunkConn
 use serde_json::json;
 
 use super::{
-    Caller,
+    Caller, dry,
     partner::fields::{list, roots},
     status,
 };
@@ -112,10 +112,6 @@ impl Fields {
 
 fn path(name: &str) -> String {
     format!("/api/v1/trunks/{}", escape(name))
-}
-
-fn dry(path: &str, dry_run: bool) -> String {
-    format!("{path}{}", if dry_run { "?dry_run=true" } else { "" })
 }
 
 impl Command {

@@ -78,6 +78,8 @@ async fn a_policy_in_use_stays_and_the_global_one_is_reset() {
     assert_eq!((closed.status, closed.codes("warnings")), (200, vec!["enable_xmpp_access no_effect".to_owned()]));
     let stale = fixture.call_if("PATCH", "/policies/global", "\"1\"", json!({ "enable_xmpp_access": false })).await;
     assert_eq!(stale.status, 412);
+    let tried = "/policies/global?dry_run=true";
+    assert_eq!(fixture.call_if("PATCH", tried, "\"1\"", json!({ "enable_xmpp_access": false })).await.status, 412);
     assert_eq!(fixture.call("DELETE", "/policies/global", json!({})).await.status, 204);
     let global = fixture.get("/policies/global").await.body;
     assert_eq!((&global["enable_federation_access"], &global["revision"]), (&json!(true), &json!(0)));

@@ -73,7 +73,11 @@ pub(crate) async fn set(
         let is_partner = |domain: &Domain| is_primary(&snapshot, domain);
         let checked = complete(errors.clone(), changes.check(&before.policy, is_partner))?;
         let based_on = expected.unwrap_or(before.revision);
-        if dry_run && based_on == before.revision {
+        if dry_run {
+            if based_on != before.revision {
+                let what = format!("the access policy {identity}");
+                return Err(StoreError::Conflict { what, revision: before.revision }.into());
+            }
             let stored = StoredPolicy { policy: checked.policy.clone(), ..before };
             return Ok((etag(stored.revision), Json(changed(&stored, checked, true))));
         }

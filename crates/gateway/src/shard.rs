@@ -23,6 +23,7 @@ mod sessions;
 mod stanza;
 #[cfg(test)]
 mod tests;
+mod trunk_presence;
 mod trunks;
 mod watching;
 
@@ -117,7 +118,7 @@ pub(crate) enum Stored {
     /// The contact that an internal user has added by SUBSCRIBE, or nothing if it could not be stored.
     Added { pair: memory::Pair, contact: Option<Box<store::Contact>> },
     /// Who watches an internal user, as a partner's user has changed it, or nothing if it could not be stored.
-    Watched { receipt: link::Receipt, contact: Option<Box<store::Contact>> },
+    Watched { receipt: Option<link::Receipt>, contact: Option<Box<store::Contact>> },
     /// A contact as a component, or a partner's user, has changed it, or nothing if it could not be stored. `opens` if the
     /// first stanza that waits is the one that did.
     Stepped { pair: memory::Pair, contact: Option<Box<store::Contact>>, opens: bool },
@@ -167,6 +168,7 @@ pub(crate) struct Shard {
     sessions: sessions::Sessions,
     presence: presence::Presence,
     watching: watching::Watching,
+    trunk_presence: trunk_presence::TrunkPresence,
     deliveries: delivery::Deliveries,
     memory: memory::Memory,
     counters: Arc<Counters>,
@@ -217,6 +219,7 @@ impl Shard {
             sessions: sessions::Sessions::new(net::entropy::seed()),
             presence: presence::Presence::new(now.instant, net::entropy::seed()),
             watching: watching::Watching::default(),
+            trunk_presence: trunk_presence::TrunkPresence::new(net::entropy::seed()),
             deliveries: delivery::Deliveries::default(),
             memory: memory::Memory::default(),
             counters: parts.counters,
@@ -225,6 +228,7 @@ impl Shard {
         };
         shard.take_trunks();
         shard.edge_changed();
+        shard.watch_trunks();
         shard
     }
 
@@ -297,6 +301,7 @@ impl Shard {
         self.tick_sessions();
         self.tick_presence();
         self.tick_watching();
+        self.tick_trunk_presence();
         self.release_held(Wire::Component);
         self.release_held(Wire::Inner);
         self.release_inner();
@@ -312,6 +317,7 @@ impl Shard {
             self.sessions.deadline(),
             self.presence.deadline(),
             self.watching.deadline(),
+            self.trunk_presence.deadline(),
             (self.components.is_holding() || self.presence.is_holding()).then(|| self.now.instant + HELD_PAUSE),
             Some(self.now.instant + SLEEP_MAX),
         ];
@@ -325,6 +331,7 @@ impl Shard {
         self.settle_trunks();
         self.settle_sessions();
         self.settle_watching();
+        self.settle_trunk_presence();
         while let Some(input) = self.inputs.pop_front() {
             self.layer.handle(self.now, input);
             outputs.extend(std::iter::from_fn(|| self.layer.poll()));
@@ -339,6 +346,7 @@ impl Shard {
             self.settle_trunks();
             self.settle_sessions();
             self.settle_watching();
+            self.settle_trunk_presence();
         }
         let after = self.layer.counters();
         if before != after {

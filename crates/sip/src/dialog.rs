@@ -97,6 +97,23 @@ impl Dialog {
         })
     }
 
+    /// The dialog that a NOTIFY makes for the sender of a SUBSCRIBE, whose number was `number` (RFC 6665 §4.4.1).
+    pub fn as_subscriber(notify: &Request, number: u32) -> Result<Self, FieldError> {
+        let told = &notify.headers;
+        let (local, remote) = (told.to()?, told.from()?);
+        Ok(Self {
+            call_id: told.call_id()?.into(),
+            local: text(told, Name::To)?,
+            local_tag: local.tag().unwrap_or("").into(),
+            remote: text(told, Name::From)?,
+            remote_tag: remote.tag().unwrap_or("").into(),
+            target: contact(told)?.ok_or(FieldError::Missing("Contact"))?,
+            routes: route_texts(told)?.into(),
+            local_number: number,
+            remote_number: None,
+        })
+    }
+
     /// The Call-ID.
     pub fn call_id(&self) -> &str {
         &self.call_id

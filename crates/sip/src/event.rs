@@ -5,7 +5,7 @@
 //! the last one are due at once. What a state means, and who may subscribe, is the caller's; so is the body. Subscriptions
 //! are lost with the process: endpoints subscribe afresh when their refresh is answered 481.
 //!
-//! The subscriber's half is left out, and so are other packages and `eventlist` (RFC 4662).
+//! [`Subscriber`] is the other half. Other packages and `eventlist` (RFC 4662) are left out.
 
 use std::time::Duration;
 
@@ -14,10 +14,13 @@ use bytes::Bytes;
 use crate::message::{FieldError, Request, Status, Uri};
 
 mod notifier;
+mod said;
+mod subscriber;
 #[cfg(test)]
 mod tests;
 
 pub use notifier::Notifier;
+pub use subscriber::{Ended, Notice, NotifyError, Subscriber, TIMER_N, Wanted, WatchId, Watched};
 
 /// Shortest time between two notifications of one subscription (RFC 3856 §6.10).
 pub const NOTIFY_INTERVAL: Duration = Duration::from_secs(5);

@@ -1,7 +1,7 @@
 """An XMPP client on slixmpp: JSON lines in, JSON lines out.
 
 in:  {"to": "alice@contoso.example", "body": "...", "id": "..."} | {"raw": "<stanza/>"}
-out: {"event": "ready"} | {"event": "message" | "presence" | "iq", "type": ..., "from": ..., "id": ..., "body": ...,
+out: {"event": "ready"} | {"event": "roster", "type": <subscription>, "from": <contact>} | {"event": "message" | "presence" | "iq", "type": ..., "from": ..., "id": ..., "body": ...,
      "condition": ..., "text": ..., "xml": ...} | {"event": "failed", "reason": ...}
 """
 
@@ -29,6 +29,12 @@ class Client(slixmpp.ClientXMPP):
         # Requests are left to slixmpp, which answers them.
         for path in ("message", "presence", "iq@type=result", "iq@type=error"):
             self.register_handler(Callback(f"every {path}", StanzaPath(path), self.received))
+
+        self.add_event_handler("roster_update", self.listed)
+
+    def listed(self, push):
+        for item in push.xml.iter("{jabber:iq:roster}item"):
+            out(event="roster", type=item.get("subscription"), **{"from": item.get("jid")})
 
     def started(self, _):
         self.send_presence()

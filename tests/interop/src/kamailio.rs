@@ -1,4 +1,5 @@
-//! Kamailio from Debian as the SIP deployment behind a trunk: registrar and proxy of a domain of ours.
+//! Kamailio from Debian as the SIP deployment behind a trunk: registrar, proxy and, if wanted, presence server of a domain of
+//! ours.
 //!
 //! Its users register without a password. What is not for its domain goes to our server. Inside TLS it demands a
 //! certificate of the root that it trusts, of clients and of servers.
@@ -34,6 +35,24 @@ impl Transport {
     }
 }
 
+/// Whom a presence server lets watch its users.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Watchers {
+    /// Everybody.
+    All,
+    /// Nobody.
+    Nobody,
+}
+
+impl Watchers {
+    fn script(self) -> &'static str {
+        match self {
+            Self::All => HANDLES_PRESENCE,
+            Self::Nobody => DECLINES,
+        }
+    }
+}
+
 /// How to start Kamailio.
 pub struct Setup<'a> {
     /// Its domain.
@@ -48,6 +67,8 @@ pub struct Setup<'a> {
     pub transport: Transport,
     /// Where it listens with TLS; none: anywhere.
     pub tls_port: Option<u16>,
+    /// Whether it is a presence server, and whom it lets watch.
+    pub presence: Option<Watchers>,
 }
 
 /// A running Kamailio.
@@ -70,7 +91,9 @@ impl Kamailio {
         let tls_config = folder.join("tls.cfg");
         fs::write(&tls_config, tls_of(setup)).expect("the world's folder can be written");
         let config = folder.join("kamailio.cfg");
-        fs::write(&config, configuration(setup, sip, tls, &tls_config)).expect("the world's folder can be written");
+        let presence = setup.presence.map(|_| presence(&folder, sip)).unwrap_or_default();
+        let text = configuration(setup, sip, tls, &tls_config, &presence);
+        fs::write(&config, text).expect("the world's folder can be written");
         let text = |path: &Path| path.to_str().expect("temporary paths are UTF-8").to_owned();
         let (config, folder) = (text(&config), text(&folder));
         let process = Process::start(
@@ -123,7 +146,59 @@ fn tls_of(setup: &Setup<'_>) -> String {
     side("server") + &side("client")
 }
 
-fn configuration(setup: &Setup<'_>, sip: SocketAddr, tls: SocketAddr, tls_config: &Path) -> String {
+/// The tables that Debian's package has, empty.
+fn presence(folder: &Path, sip: SocketAddr) -> String {
+    let tables = folder.join("dbtext");
+    fs::create_dir_all(&tables).expect("the world's folder can be written");
+    for table in ["version", "presentity", "active_watchers", "watchers", "xcap", "pua"] {
+        let from = Path::new("/usr/share/kamailio/dbtext/kamailio").join(table);
+        fs::copy(from, tables.join(table)).expect("the tables of Debian's package are there");
+    }
+    let url = tables.display();
+    format!(
+        r#"
+loadmodule "db_text.so"
+loadmodule "presence.so"
+loadmodule "presence_xml.so"
+modparam("presence", "db_url", "text://{url}")
+modparam("presence", "server_address", "sip:{sip}")
+modparam("presence", "subs_db_mode", 0)
+modparam("presence", "publ_cache", 2)
+modparam("presence", "max_expires", 8)
+modparam("presence", "min_expires", 0)
+modparam("presence", "expires_offset", 0)
+modparam("presence_xml", "db_url", "text://{url}")
+modparam("presence_xml", "force_active", 1)
+"#
+    )
+}
+
+const DECLINES: &str = r#"
+    if (is_method("SUBSCRIBE")) {
+        sl_send_reply("603", "Decline");
+        exit;
+    }
+"#;
+
+const HANDLES_PRESENCE: &str = r#"
+    if (is_method("SUBSCRIBE|PUBLISH")) {
+        if (!t_newtran()) {
+            sl_reply_error();
+            exit;
+        }
+        if (is_method("PUBLISH")) {
+            handle_publish();
+        } else {
+            xlog("L_NOTICE", "SUBSCRIBE of $fU to-tag=$tt expires=$hdr(Expires)\n");
+            handle_subscribe();
+        }
+        t_release();
+        exit;
+    }
+"#;
+
+fn configuration(setup: &Setup<'_>, sip: SocketAddr, tls: SocketAddr, tls_config: &Path, presence: &str) -> String {
+    let handles_presence = setup.presence.map_or("", Watchers::script);
     let Setup { domain, gateway, transport, .. } = setup;
     let modules =
         ["tm", "tmx", "sl", "rr", "maxfwd", "pv", "siputils", "textops", "xlog", "usrloc", "registrar", "tls"];
@@ -142,7 +217,7 @@ listen=udp:{sip}
 listen=tcp:{sip}
 listen=tls:{tls}
 alias="{domain}"
-{modules}
+{modules}{presence}
 modparam("usrloc", "db_mode", 0)
 modparam("tm", "fr_timer", 5000)
 modparam("tls", "config", "{tls_config}")
@@ -162,7 +237,7 @@ request_route {{
         sl_send_reply("200", "OK");
         exit;
     }}
-    if (!is_method("MESSAGE")) {{
+{handles_presence}    if (!is_method("MESSAGE")) {{
         sl_send_reply("405", "Method Not Allowed");
         exit;
     }}

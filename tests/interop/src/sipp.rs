@@ -19,6 +19,8 @@ pub enum Scenario {
     Takes,
     /// Opens a session, and ends it.
     Opens,
+    /// Publishes presence: busy, away, nothing (RFC 3903).
+    Publishes,
     /// Opens a session with a first text, and cancels.
     Cancels,
     /// Opens a session, and never acknowledges.
@@ -30,6 +32,7 @@ impl Scenario {
         match self {
             Self::Takes => ("takes", include_str!("sipp/takes.xml")),
             Self::Opens => ("opens", include_str!("sipp/opens.xml")),
+            Self::Publishes => ("publishes", include_str!("sipp/publishes.xml")),
             Self::Cancels => ("cancels", include_str!("sipp/cancels.xml")),
             Self::Forgets => ("forgets", include_str!("sipp/forgets.xml")),
         }

@@ -82,6 +82,13 @@ impl Client {
         self.process.find(what, mark, |lines| lines.iter().filter_map(|line| stanza("presence", line)).find(&wanted))
     }
 
+    /// Waits until the roster has a contact with this subscription (RFC 6121 §2.1.2.5).
+    pub fn listed(&self, contact: &str, subscription: &str, mark: usize) {
+        self.process.find(&format!("{contact} as {subscription}"), mark, |lines| {
+            lines.iter().filter_map(|line| stanza("roster", line)).find(|r| r.from == contact && r.kind == subscription)
+        });
+    }
+
     /// Asks by iq-get and waits for the answer, a result or an error.
     pub fn ask(&mut self, to: &str, id: &str, payload: &str) -> Received {
         let mark = self.mark();

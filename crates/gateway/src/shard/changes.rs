@@ -37,6 +37,7 @@ impl Shard {
                 self.serving = Serving::new(*serving);
                 self.take_trunks();
                 self.end_moved_sessions();
+                self.watch_trunks();
                 self.take_access(access);
             }
             Change::UpTo(revisions) => {

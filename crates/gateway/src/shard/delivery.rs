@@ -181,7 +181,7 @@ impl Shard {
 
     /// A request of a delivery could not be sent.
     pub(super) fn fail_ticket(&mut self, ticket: Ticket, error: StanzaError) {
-        if self.notified(ticket, None) {
+        if self.notified(ticket, None) || self.subscribed(ticket, None) {
             return;
         }
         if SessionId::of(ticket).is_some() {
@@ -245,6 +245,9 @@ impl Shard {
         self.note_progress(ticket);
         let Some(answer) = self.trunk_answered(ticket, answer) else { return };
         if self.notified(ticket, answer.as_ref().ok().map(|response| response.status)) {
+            return;
+        }
+        if self.subscribed(ticket, answer.as_ref().ok()) {
             return;
         }
         if SessionId::of(ticket).is_some() {

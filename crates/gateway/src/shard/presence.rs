@@ -6,8 +6,8 @@
 //! policy or block needs no more than to be told anew. Stanzas wait here, one entry for each pair, while the link has no
 //! room.
 //!
-//! Users behind trunks are left out: their presence is the deployment's. What partners' users show of themselves is in
-//! `watching`.
+//! The presence of users behind trunks is their deployment's and is had in `trunk_presence`. What partners' users show of
+//! themselves is in `watching`.
 
 use std::{
     collections::{BTreeSet, HashMap, HashSet, VecDeque},
@@ -116,14 +116,21 @@ impl Shard {
         if !is_request {
             return self.presence_arrived(kind, arrived);
         }
+        if arrived.to.local().is_some() && self.is_behind_trunk(arrived.to.bare()) {
+            return self.ask_trunk(kind, arrived);
+        }
         if arrived.to.local().is_none() || !self.is_registered_here(arrived.to.bare()) {
             return self.silence(arrived.receipt, "presence_not_carried");
         }
         let pair = Pair { internal: arrived.to.bare().clone(), partner: arrived.from.bare().clone() };
         let is_watching = self.book.contact(&pair.internal, &pair.partner).authorised;
         match kind {
-            PresenceKind::Subscribe if !is_watching => return self.change_watching(pair, Step::Authorised, arrived),
-            PresenceKind::Unsubscribe if is_watching => return self.change_watching(pair, Step::Declined, arrived),
+            PresenceKind::Subscribe if !is_watching => {
+                return self.change_watching(pair, Step::Authorised, Some(arrived.receipt));
+            }
+            PresenceKind::Unsubscribe if is_watching => {
+                return self.change_watching(pair, Step::Declined, Some(arrived.receipt));
+            }
             // RFC 6121 §3.1.3: who is subscribed already is told so.
             PresenceKind::Subscribe => {
                 self.tell(&Watching { internal: pair.internal, partner: pair.partner, permitted: true });
@@ -144,12 +151,16 @@ impl Shard {
     }
 
     /// Stores who watches; what the partner's user is told follows from the contact.
-    fn change_watching(&mut self, pair: Pair, step: Step, arrived: Arrived<'_>) {
+    /// `receipt` is that of the stanza that has changed it.
+    pub(super) fn change_watching(&mut self, pair: Pair, step: Step, receipt: Option<link::Receipt>) {
         if self.writes >= WRITES_MAX {
-            return self.silence(arrived.receipt, "overloaded");
+            return match receipt {
+                Some(receipt) => self.silence(receipt, "overloaded"),
+                None => self.counters.sip("overloaded"),
+            };
         }
         self.writes += 1;
-        let (store, stored, receipt) = (self.store.clone(), self.stored.clone(), arrived.receipt);
+        let (store, stored) = (self.store.clone(), self.stored.clone());
         tokio::spawn(async move {
             let contact = match store.contact_step(&pair.internal, &pair.partner, step).await {
                 Ok(contact) => Some(Box::new(contact)),
@@ -163,14 +174,21 @@ impl Shard {
     }
 
     /// It is durable, or could not be stored: then silence, and the partner's server asks again.
-    pub(super) fn watched(&mut self, receipt: link::Receipt, contact: Option<Box<store::Contact>>) {
-        let Some(contact) = contact else { return self.silence(receipt, "contact_not_stored") };
+    pub(super) fn watched(&mut self, receipt: Option<link::Receipt>, contact: Option<Box<store::Contact>>) {
+        let Some(contact) = contact else {
+            return match receipt {
+                Some(receipt) => self.silence(receipt, "contact_not_stored"),
+                None => self.counters.sip("contact_not_stored"),
+            };
+        };
         // One that came by the store's revision before was told then.
         if let Some(watching) = self.book.take_contact(&contact) {
             self.tell(&watching);
         }
-        self.counters.from_partners.answered();
-        receipt.done();
+        if let Some(receipt) = receipt {
+            self.counters.from_partners.answered();
+            receipt.done();
+        }
     }
 
     /// Whether an address is an account of the registrar, whose presence is ours to tell.
@@ -178,9 +196,14 @@ impl Shard {
         matches!(self.serving.backend_of(user), Some(Backend::Registrar) | None)
     }
 
+    /// Whether partners' users can see the presence of an address: users of components and inner servers show it themselves.
+    fn shows_presence(&self, user: &BareJid) -> bool {
+        self.is_registered_here(user) || self.is_behind_trunk(user)
+    }
+
     /// A watcher may see something else from now on: permitted, ended, blocked or unblocked.
     pub(super) fn show_anew(&mut self, internal: &BareJid, partner: &BareJid) {
-        if self.is_registered_here(internal) {
+        if self.shows_presence(internal) {
             self.presence.enqueue(Pair { internal: internal.clone(), partner: partner.clone() });
             self.release_presence();
         }
@@ -281,8 +304,12 @@ impl Shard {
         let may_see = contact.authorised
             && contact.sees_presence(partner.partner_type)
             && self.access.judge(&pair.internal, partner).is_allowed();
-        let known = self.presence.announced.get(&pair.internal);
-        let endpoints: Vec<_> = known.map(|known| known.endpoints.clone()).unwrap_or_default();
+        let endpoints: Vec<_> = if self.is_behind_trunk(&pair.internal) {
+            self.seen_behind_trunk(pair)
+        } else {
+            let known = self.presence.announced.get(&pair.internal);
+            known.map(|known| known.endpoints.clone()).unwrap_or_default()
+        };
         let told: Vec<Endpoint> = if may_see {
             endpoints.into_iter().map(|endpoint| visible(endpoint, partner.partner_type)).collect()
         } else if self.presence.seeing.contains(pair) {
@@ -299,6 +326,7 @@ impl Shard {
         } else {
             self.presence.seeing.remove(pair);
         }
+        self.seen_shown(pair);
         true
     }
 
@@ -329,7 +357,7 @@ impl Shard {
         let changed: Vec<_> =
             changed.map(|(internal, partner)| Pair { internal: internal.clone(), partner: partner.clone() }).collect();
         for pair in changed {
-            if self.is_registered_here(&pair.internal) {
+            if self.shows_presence(&pair.internal) {
                 self.presence.enqueue(pair);
             }
         }

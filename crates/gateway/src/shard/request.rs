@@ -20,7 +20,7 @@ use store::Backend;
 use super::Shard;
 
 /// Value of Allow.
-const ALLOW: &str = "ACK, BYE, CANCEL, INFO, INVITE, MESSAGE, OPTIONS, PUBLISH, REGISTER, SUBSCRIBE, UPDATE";
+const ALLOW: &str = "ACK, BYE, CANCEL, INFO, INVITE, MESSAGE, NOTIFY, OPTIONS, PUBLISH, REGISTER, SUBSCRIBE, UPDATE";
 
 /// What Require may ask for where a session is concerned (RFC 4028).
 const TIMER: &str = "timer";
@@ -72,6 +72,7 @@ impl Shard {
         }
         let in_dialog = incoming.request.headers.to().is_ok_and(|to| to.tag().is_some());
         match incoming.request.method {
+            Method::Notify | Method::Benotify => self.notice(&incoming),
             Method::Subscribe if in_dialog => self.resubscribe(&incoming),
             _ if in_dialog => self.in_dialog(incoming),
             Method::Invite => self.invite(incoming),

@@ -44,6 +44,7 @@ impl Shard {
         if watching.permitted {
             self.show_anew(&watching.internal, &watching.partner);
         }
+        self.trunk_permission_told(watching);
     }
 
     /// Tells a partner's user once that encrypted messages cannot be read here.

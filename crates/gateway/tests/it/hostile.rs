@@ -90,13 +90,13 @@ async fn what_is_not_supported_is_refused_with_what_is() {
     let scene = Scene::start().await;
     let mut phone = scene.phone("romeo").await;
     let (us, juliet) = ("sip:romeo@contoso.example", "sip:juliet@fabrikam.example");
-    for (method, status) in [(Method::Notify, 405), (Method::Other("SERVICE".into()), 501)] {
+    for (method, status) in [(Method::Other("REFER".into()), 501), (Method::Other("SERVICE".into()), 501)] {
         let request = phone.request(method.clone(), juliet, us, juliet);
         let response = phone.ask(request).await;
         assert_eq!(response.status.code(), status, "{method}");
         assert_eq!(
             response.headers.first(Name::Allow),
-            Some("ACK, BYE, CANCEL, INFO, INVITE, MESSAGE, OPTIONS, PUBLISH, REGISTER, SUBSCRIBE, UPDATE")
+            Some("ACK, BYE, CANCEL, INFO, INVITE, MESSAGE, NOTIFY, OPTIONS, PUBLISH, REGISTER, SUBSCRIBE, UPDATE")
         );
     }
     for method in [Method::Info, Method::Bye, Method::Update] {

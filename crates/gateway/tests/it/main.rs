@@ -21,5 +21,6 @@ mod sessions;
 mod sessions_hostile;
 mod sessions_lync;
 mod sessions_opened;
+mod trunk_presence;
 mod trunk_tls;
 mod trunks;

@@ -25,5 +25,6 @@ mod restart;
 mod rows;
 mod sipp;
 mod start;
+mod trunk_presence;
 mod trunks;
 mod world;

@@ -229,8 +229,16 @@ impl World {
         root: &Path,
     ) -> Kamailio {
         let gateway = if transport == kamailio::Transport::Tls { self.server.sip_tls } else { self.server.sip };
-        let setup = kamailio::Setup { domain: CORP, identity, root, gateway, transport, tls_port };
+        let setup = kamailio::Setup { domain: CORP, identity, root, gateway, transport, tls_port, presence: None };
         Kamailio::start(self.folder.path(), name, self.loopback, &setup)
+    }
+
+    /// One that is also a presence server, without TLS towards us.
+    pub(crate) fn presence_server(&self, transport: kamailio::Transport, watchers: kamailio::Watchers) -> Kamailio {
+        let identity = &self.authority.issue("sip.corp.example");
+        let (root, gateway, presence) = (self.authority.root(), self.server.sip, Some(watchers));
+        let setup = kamailio::Setup { domain: CORP, identity, root, gateway, transport, tls_port: None, presence };
+        Kamailio::start(self.folder.path(), "presence-server", self.loopback, &setup)
     }
 
     /// Registers a user behind a Kamailio, who writes to `contact`.

@@ -59,6 +59,7 @@ impl Shard {
     /// Takes what a partner's user shows, or how they answer.
     pub(in crate::shard) fn presence_arrived(&mut self, kind: PresenceKind, arrived: Arrived<'_>) {
         let pair = Pair { internal: arrived.to.bare().clone(), partner: arrived.from.bare().clone() };
+        self.watcher_shows(kind, &pair, arrived.from.resource().is_none());
         let Some(watched) = self.watching.pairs.get_mut(&pair) else {
             return self.silence(arrived.receipt, "no_watcher");
         };
@@ -80,6 +81,10 @@ impl Shard {
                 let endpoint = Endpoint::of(&arrived.stanza, resource.unwrap_or(NAMELESS));
                 let Some(endpoint) = endpoint else { return self.silence(arrived.receipt, "no_watcher") };
                 show(&mut watched.endpoints, endpoint, resource.is_none());
+                let is_gone = watched.endpoints.iter().all(|endpoint| !endpoint.is_available);
+                if is_gone {
+                    self.watcher_shows(PresenceKind::Unavailable, &pair, true);
+                }
                 self.notify_pair(&pair);
             }
         }

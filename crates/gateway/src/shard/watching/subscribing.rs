@@ -173,7 +173,7 @@ impl Shard {
         self.watching.notifier.set(self.now.instant, taken.id, State::Terminated(Reason::Timeout), body);
     }
 
-    fn expires_max_s(&self) -> u32 {
+    pub(in crate::shard) fn expires_max_s(&self) -> u32 {
         let interval = self.snapshot().map(|edge| edge.settings().subscription_refresh_interval);
         interval.and_then(|interval| u32::try_from(interval.as_secs()).ok()).unwrap_or(28_800)
     }

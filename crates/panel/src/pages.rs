@@ -17,7 +17,7 @@ use axum::{
     http::{HeaderMap, HeaderValue, StatusCode, header},
     middleware::{self, Next},
     response::{Html, IntoResponse, Redirect, Response},
-    routing::get,
+    routing::{get, post},
 };
 use policy::role::{Act, Role};
 use store::Actor;
@@ -25,19 +25,40 @@ use store::Actor;
 use crate::{
     Means,
     access::{Caller, Remote},
+    api::v1::dto::Problem,
 };
 
+mod account;
+mod administrators;
+mod audit;
+mod certificates;
+mod domains;
 mod form;
+mod import;
 mod inside;
 mod login;
+mod overview;
+mod partner;
 mod partners;
+mod place;
+mod policies;
 mod probe;
 mod report;
+mod reports;
 mod session;
+mod settings;
+mod streams;
+mod tokens;
+mod trunks;
+mod user;
+mod users;
+mod view;
 mod words;
 
 use inside::Inside;
+use place::{Place, Tab};
 use session::{COOKIE, Session, Sessions};
+use view::{Button, Form, Notice, Piece, Section, View};
 use words::{Language, Words};
 
 /// The cookie of the chosen language.
@@ -62,17 +83,20 @@ pub(crate) struct Pages {
 pub(crate) fn router(means: Means, api: Router) -> Router {
     let pages = Pages { means, inside: Inside::new(api), sessions: Arc::default(), drafts: Arc::default() };
     let behind_login = Router::new()
-        .route("/", get(|| async { Redirect::to("/partners") }))
+        .merge(operation())
+        .merge(federation())
+        .merge(inside_and_users())
+        .merge(security())
         .route("/partners", get(partners::list))
+        .route("/partners/{domain}", get(partner::show))
         .route("/partners/new", get(form::new).post(form::create))
         .route("/partners/{domain}/edit", get(form::edit).post(form::change))
-        .route("/partners/{domain}/enabled", axum::routing::post(partners::enable))
+        .route("/partners/{domain}/enabled", post(partners::enable))
         .route("/partners/{domain}/delete", get(partners::ask_delete).post(partners::delete))
         .route("/probes/{id}", get(probe::show))
-        .route("/probes/{id}/cancel", axum::routing::post(probe::cancel))
-        .route("/probes/{id}/form", axum::routing::post(probe::back_to_form))
-        .route("/reports/{id}", get(report::show))
-        .route("/logout", axum::routing::post(login::logout))
+        .route("/probes/{id}/cancel", post(probe::cancel))
+        .route("/probes/{id}/form", post(probe::back_to_form))
+        .route("/logout", post(login::logout))
         .route_layer(middleware::from_fn_with_state(pages.clone(), require_session));
     Router::new()
         .route("/login", get(login::show).post(login::login))
@@ -84,12 +108,72 @@ pub(crate) fn router(means: Means, api: Router) -> Router {
         .with_state(pages)
 }
 
+fn operation() -> Router<Pages> {
+    Router::new()
+        .route("/", get(overview::show))
+        .route("/streams", get(streams::list))
+        .route("/streams/{number}/close", post(streams::close))
+        .route("/reports", get(reports::list))
+        .route("/reports/{id}", get(report::show))
+}
+
+fn federation() -> Router<Pages> {
+    Router::new()
+        .route("/policies", get(policies::list))
+        .route("/policies/new", get(policies::new).post(policies::create))
+        .route("/policies/{identity}/edit", get(policies::edit).post(policies::change))
+        .route("/policies/{identity}/delete", get(policies::ask_delete).post(policies::delete))
+        .route("/settings", get(settings::show).post(settings::change))
+        .route("/import", get(import::show).post(import::import))
+        .route("/export/{format}", get(import::export))
+}
+
+fn inside_and_users() -> Router<Pages> {
+    Router::new()
+        .route("/domains", get(domains::list))
+        .route("/domains/new", get(domains::new).post(domains::create))
+        .route("/domains/{name}/edit", get(domains::edit).post(domains::change))
+        .route("/domains/{name}/publish", get(domains::publish))
+        .route("/domains/{name}/delete", get(domains::ask_delete).post(domains::delete))
+        .route("/trunks/new", get(trunks::new).post(trunks::create))
+        .route("/trunks/{name}/edit", get(trunks::edit).post(trunks::change))
+        .route("/trunks/{name}/test", post(trunks::test))
+        .route("/trunks/{name}/delete", get(trunks::ask_delete).post(trunks::delete))
+        .route("/users", get(users::list))
+        .route("/users/new", get(users::new).post(users::create))
+        .route("/users/{address}", get(user::show))
+        .route("/users/{address}/enabled", post(user::enable))
+        .route("/users/{address}/password", post(user::set_password))
+        .route("/users/{address}/policy", post(user::assign))
+        .route("/users/{address}/contact", post(user::act))
+        .route("/users/{address}/delete", get(user::ask_delete).post(user::delete))
+}
+
+fn security() -> Router<Pages> {
+    Router::new()
+        .route("/administrators", get(administrators::list))
+        .route("/administrators/new", get(administrators::new).post(administrators::create))
+        .route("/administrators/{name}/edit", get(administrators::edit).post(administrators::change))
+        .route("/administrators/{name}/delete", get(administrators::ask_delete).post(administrators::delete))
+        .route("/tokens", get(tokens::list))
+        .route("/tokens/new", get(tokens::new).post(tokens::create))
+        .route("/tokens/{name}/delete", get(tokens::ask_delete).post(tokens::delete))
+        .route("/certificates", get(certificates::list))
+        .route("/certificates/reload", post(certificates::reload))
+        .route("/audit", get(audit::list))
+        .route("/audit/verify", get(audit::verify))
+        .route("/audit/export/{format}", get(audit::export))
+        .route("/account", get(account::show).post(account::change_password))
+        .route("/account/elsewhere", post(account::sign_out_elsewhere))
+}
+
 /// Who looks at a page, and how.
 #[derive(Clone)]
 pub(crate) struct Visitor {
     caller: Caller,
     session: Session,
     language: Language,
+    remote: Remote,
 }
 
 /// What every page has around it.
@@ -104,12 +188,27 @@ pub(crate) struct Frame {
     may_change: bool,
     may_probe: bool,
     version: &'static str,
+    bar: Vec<Tab>,
+    place: &'static str,
+    tabs: Vec<Tab>,
 }
 
 impl Visitor {
+    fn words(&self) -> &'static Words {
+        self.language.words()
+    }
+
+    /// A page of the partners.
     fn frame(&self, title: impl Into<String>) -> Frame {
-        let words = self.language.words();
+        self.frame_at(Place::Federation, "/partners", title)
+    }
+
+    fn frame_at(&self, place: Place, tab: &str, title: impl Into<String>) -> Frame {
+        let words = self.words();
         Frame {
+            bar: place.bar(words),
+            place: place.word(words),
+            tabs: place.tabs(words, tab),
             words,
             language: self.language.tag(),
             title: title.into(),
@@ -121,6 +220,79 @@ impl Visitor {
             version: env!("CARGO_PKG_VERSION"),
         }
     }
+}
+
+impl Visitor {
+    /// Why the visitor's role may not do this; none: it may.
+    fn refused(&self, act: Act) -> Option<&'static str> {
+        let words = self.words();
+        let needs = match act {
+            Act::ChangePeople => words.needs_user_administrator,
+            Act::ProbePartner => words.needs_prober,
+            Act::Audit => words.needs_auditor,
+            _ => words.needs_administrator,
+        };
+        (!self.caller.role.may(act)).then_some(needs)
+    }
+
+    /// The page of a refusal that belongs to no form.
+    fn failed(&self, problem: &Problem) -> Response {
+        let words = self.words();
+        let why = if problem.errors.is_empty() {
+            problem.detail.clone()
+        } else {
+            problem
+                .errors
+                .iter()
+                .map(|error| format!("{}: {}", error.field, error.message))
+                .collect::<Vec<_>>()
+                .join(" ")
+        };
+        let fact = if problem.status == 403 { words.no_permission } else { words.refused_title };
+        let mut view = View::new(self.frame(words.refused_title), "", Vec::new());
+        view.notice = Some(Notice { class: "bad", fact: fact.to_owned(), why });
+        view.refuse(problem.status)
+    }
+
+    /// A question before something is done: what it ends, and the way back.
+    fn question(&self, frame: Frame, lead: &str, action: String, word: &str, back: &str) -> Response {
+        let words = self.words();
+        let heading = frame.title.clone();
+        let form = Form {
+            id: "question",
+            heading,
+            note: words.cannot_be_undone.to_owned(),
+            action,
+            hidden: Vec::new(),
+            fields: Vec::new(),
+            submit: word.to_owned(),
+            cancel: Some((back.to_owned(), words.cancel)),
+            refused: None,
+            fault: None,
+        };
+        View::new(frame, lead, vec![Section::Form(form)]).show()
+    }
+
+    /// A button that is usable by the roles of `act` alone.
+    fn button(&self, act: Act, action: impl Into<String>, word: &str, of: &str) -> Piece {
+        Piece::Button(Button::new(action, word, of, self.refused(act)))
+    }
+
+    /// A link for the roles of `act`; for others a button that says why not.
+    fn link(&self, act: Act, href: &str, word: &str, of: &str) -> Piece {
+        match self.refused(act) {
+            None => view::link(href, word),
+            refused => Piece::Button(Button::new(href, word, of, refused)),
+        }
+    }
+}
+
+/// What stands in the URL behind the path.
+pub(crate) type Asked = std::collections::BTreeMap<String, String>;
+
+/// A value of it; empty if it is not there.
+fn asked<'a>(asked: &'a Asked, name: &str) -> &'a str {
+    asked.get(name).map_or("", String::as_str)
 }
 
 fn role_word(words: &'static Words, role: Role) -> &'static str {
@@ -137,7 +309,14 @@ async fn require_session(State(pages): State<Pages>, request: Request, next: Nex
     let (mut parts, mut body) = request.into_parts();
     let remote = parts.extensions.get::<Remote>().copied();
     let Some(visitor) = visitor(&pages, &parts.headers, remote).await else {
-        return Redirect::to("/login").into_response();
+        if parts.method.is_safe() || !is_from_here(&parts.headers) {
+            return Redirect::to("/login").into_response();
+        }
+        // The session has ended in mid-form: what was typed is kept by the page to log in.
+        let Ok(bytes) = axum::body::to_bytes(body, FORM_BYTES_MAX).await else {
+            return Redirect::to("/login").into_response();
+        };
+        return login::keep(&parts.headers, parts.uri.path(), &Fields::read(&bytes));
     };
     if !parts.method.is_safe() {
         let words = visitor.language.words();
@@ -159,16 +338,16 @@ async fn require_session(State(pages): State<Pages>, request: Request, next: Nex
 const FORM_BYTES_MAX: usize = 1 << 20;
 
 async fn visitor(pages: &Pages, headers: &HeaderMap, remote: Option<Remote>) -> Option<Visitor> {
-    let secret = cookie(headers, COOKIE)?;
+    let (secret, remote) = (cookie(headers, COOKIE)?, remote?);
     let session = pages.sessions.find(Instant::now(), &secret)?;
     let account = pages.means.store.administrator(&session.name).await.ok()??;
     if !account.enabled || account.generation != session.generation {
         pages.sessions.end(&secret);
         return None;
     }
-    let origin = remote.map_or_else(String::new, |remote| remote.0.ip().to_string());
-    let caller = Caller { actor: Actor::new(session.name.clone(), origin), role: account.role };
-    Some(Visitor { caller, session, language: language(headers) })
+    let actor = Actor::new(session.name.clone(), remote.0.ip().to_string());
+    let caller = Caller { actor, role: account.role };
+    Some(Visitor { caller, session, language: language(headers), remote })
 }
 
 fn language(headers: &HeaderMap) -> Language {
@@ -202,6 +381,16 @@ pub(crate) struct Fields(Vec<(String, String)>);
 impl Fields {
     fn read(bytes: &[u8]) -> Self {
         Self(form_urlencoded::parse(bytes).into_owned().collect())
+    }
+
+    /// The lines of a field that are not blank.
+    fn lines(&self, name: &str) -> Vec<String> {
+        self.text(name).lines().map(str::trim).filter(|line| !line.is_empty()).map(str::to_owned).collect()
+    }
+
+    /// Whether a box was ticked.
+    fn is_on(&self, name: &str) -> bool {
+        self.text(name) == "true"
     }
 
     /// What a field holds; empty if it was not sent.

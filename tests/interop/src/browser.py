@@ -9,7 +9,7 @@ from playwright.sync_api import sync_playwright
 
 URL, NAME, PASSWORD, DOMAIN, ROOTS, SHOTS = sys.argv[1:7]
 WIDTHS = [360, 768, 1920]
-told = {"violations": [], "sideways": [], "console": [], "outside": []}
+told = {"violations": [], "sideways": [], "console": [], "outside": [], "refused_pages": [], "roles": {}}
 
 
 def look(page, name):
@@ -37,6 +37,7 @@ def sign_in(page, password):
 
 def procedure(page):
     """XMPP Federated Partners, New, all fields, SASL required with TLS not supported, Commit, remedy, Commit."""
+    page.get_by_role("link", name="Federation and External Access").click()
     page.get_by_role("link", name="XMPP Federated Partners").first.click()
     page.get_by_role("link", name="New", exact=True).click()
     look(page, "partner-new")
@@ -61,9 +62,55 @@ def procedure(page):
     told["saved"] = page.locator(".banner").inner_text()
     look(page, "partners")
     page.get_by_role("link", name=DOMAIN).first.click()
+    look(page, "partner")
+    page.get_by_role("link", name="Edit").click()
     page.get_by_label("Description").fill("Verona")
     page.get_by_role("button", name="Commit").click()
     told["edited"] = page.locator("tbody").inner_text()
+
+
+PAGES = {
+    "overview": "/", "policies": "/policies", "policy-new": "/policies/new", "settings": "/settings", "import": "/import",
+    "domains": "/domains", "domain-new": "/domains/new", "publish": "/domains/contoso.example/publish",
+    "trunk-new": "/trunks/new", "users": "/users", "user": "/users/alice@contoso.example", "user-new": "/users/new",
+    "streams": "/streams", "reports": "/reports", "administrators": "/administrators",
+    "administrator-new": "/administrators/new", "tokens": "/tokens", "token-new": "/tokens/new",
+    "certificates": "/certificates", "audit": "/audit", "account": "/account",
+}
+
+
+def every_page(page, suffix):
+    """All pages that have an address of their own."""
+    for name, path in PAGES.items():
+        answer = page.goto(URL + path)
+        if answer.status != 200:
+            told["refused_pages"].append([name + suffix, answer.status])
+        look(page, name + suffix)
+
+
+def by_keyboard(page):
+    """The skip link comes first, and what has the focus shows it."""
+    page.goto(URL + "/partners")
+    page.keyboard.press("Tab")
+    told["first_stop"] = page.evaluate("document.activeElement.textContent")
+    page.keyboard.press("Enter")
+    told["skipped_to"] = page.evaluate("location.hash")
+
+
+def as_role(browser, name):
+    """What another role sees: everything that it may, the rest disabled or refused."""
+    context = browser.new_context(ignore_https_errors=True, viewport={"width": 1440, "height": 900}, locale="en-GB")
+    page = context.new_page()
+    page.set_default_timeout(20000)
+    page.goto(URL + "/login")
+    page.fill("#name", name)
+    page.fill("#pw", PASSWORD)
+    page.press("#pw", "Enter")
+    page.goto(URL + "/partners")
+    refused = [path for path in PAGES.values() if page.goto(URL + path).status != 200]
+    page.goto(URL + "/partners")
+    told["roles"][name] = [page.get_by_role("button", name="New", exact=True).is_disabled(), refused]
+    context.close()
 
 
 with sync_playwright() as playwright:
@@ -79,16 +126,23 @@ with sync_playwright() as playwright:
     look(page, "login")
     sign_in(page, PASSWORD)
     procedure(page)
+    by_keyboard(page)
+    every_page(page, "")
     page.get_by_role("link", name="한국어").click()
+    page.goto(URL + "/partners")
     told["korean"] = [page.locator("html").get_attribute("lang"), page.locator("h1").inner_text()]
     look(page, "partners-ko")
     page.goto(URL + "/partners/new")
     look(page, "partner-new-ko")
     page.goto(f"{URL}/partners/{DOMAIN}/delete")
     look(page, "partner-delete-ko")
+    every_page(page, "-ko")
     page.emulate_media(color_scheme="dark")
     page.goto(URL + "/partners")
     look(page, "partners-ko-dark")
+    every_page(page, "-ko-dark")
+    for role in ["user-administrator", "help-desk", "viewer"]:
+        as_role(browser, role)
     browser.close()
 
 print(json.dumps(told), flush=True)

@@ -55,7 +55,12 @@ macro_rules! operations {
 }
 
 /// All of them.
-fn operations() -> Vec<Operation> {
+fn operations() -> impl Iterator<Item = Operation> {
+    [access_operations(), configuration_operations(), people_operations(), running_operations()].into_iter().flatten()
+}
+
+/// Who may do what, and what they did.
+fn access_operations() -> Vec<Operation> {
     operations! {
         get "/administrators" Administer => administrator::list;
         post "/administrators" Administer => administrator::add;
@@ -66,13 +71,17 @@ fn operations() -> Vec<Operation> {
         get "/certificates" ReadCertificates => certificate::list;
         get "/certificates/check" ReadCertificates => certificate::check;
         post "/certificates/reload" ReloadCertificates => certificate::reload;
-        get "/contacts" ReadPeople => contact::list;
-        post "/contacts" ChangePeople => contact::add;
-        post "/contacts/accept" ChangePeople => contact::accept;
-        post "/contacts/block" ChangePeople => contact::block;
-        post "/contacts/decline" ChangePeople => contact::decline;
-        post "/contacts/end" ChangePeople => contact::end;
-        post "/contacts/unblock" ChangePeople => contact::unblock;
+        get "/tokens" Administer => token::list;
+        post "/tokens" Administer => token::add;
+        delete "/tokens/{name}" Administer => token::remove;
+        get "/whoami" OwnAccount => token::who_am_i;
+        put "/whoami/password" OwnAccount => administrator::change_own;
+    }
+}
+
+/// What is configured.
+fn configuration_operations() -> Vec<Operation> {
+    operations! {
         get "/dns" ReadConfiguration => dns::list;
         get "/domains" ReadConfiguration => domain::list;
         post "/domains" ChangeConfiguration => domain::add;
@@ -80,7 +89,6 @@ fn operations() -> Vec<Operation> {
         patch "/domains/{name}" ChangeConfiguration => domain::set;
         delete "/domains/{name}" ChangeConfiguration => domain::remove;
         post "/import" ChangeConfiguration => import::import;
-        get "/invitations" ReadPeople => contact::invitations;
         get "/partners" ReadConfiguration => partner::list;
         post "/partners" ChangeConfiguration => partner::add;
         get "/partners/export" Audit => import::export;
@@ -92,26 +100,29 @@ fn operations() -> Vec<Operation> {
         get "/policies/{identity}" ReadConfiguration => policy::show;
         patch "/policies/{identity}" ChangeConfiguration => policy::set;
         delete "/policies/{identity}" ChangeConfiguration => policy::remove;
-        post "/probes" ProbePartner => probe::start;
-        get "/probes/{id}" ReadOperation => probe::show;
-        delete "/probes/{id}" ProbePartner => probe::cancel;
-        get "/reports" ReadOperation => report::list;
-        get "/reports/{id}" ReadOperation => report::show;
         get "/settings" ReadConfiguration => setting::list;
         patch "/settings" ChangeConfiguration => setting::set;
         get "/settings/{name}" ReadConfiguration => setting::show;
-        get "/status" ReadOperation => status::show;
-        get "/streams" ReadOperation => stream::list;
-        delete "/streams/{number}" Operate => stream::close;
-        get "/tokens" Administer => token::list;
-        post "/tokens" Administer => token::add;
-        delete "/tokens/{name}" Administer => token::remove;
         get "/trunks" ReadConfiguration => trunk::list;
         post "/trunks" ChangeConfiguration => trunk::add;
         get "/trunks/{name}" ReadConfiguration => trunk::show;
         patch "/trunks/{name}" ChangeConfiguration => trunk::set;
         delete "/trunks/{name}" ChangeConfiguration => trunk::remove;
         post "/trunks/{name}/test" Operate => trunk::test;
+    }
+}
+
+/// Users and their contacts.
+fn people_operations() -> Vec<Operation> {
+    operations! {
+        get "/contacts" ReadPeople => contact::list;
+        post "/contacts" ChangePeople => contact::add;
+        post "/contacts/accept" ChangePeople => contact::accept;
+        post "/contacts/block" ChangePeople => contact::block;
+        post "/contacts/decline" ChangePeople => contact::decline;
+        post "/contacts/end" ChangePeople => contact::end;
+        post "/contacts/unblock" ChangePeople => contact::unblock;
+        get "/invitations" ReadPeople => contact::invitations;
         get "/users" ReadPeople => user::list;
         post "/users" ChangePeople => user::add;
         get "/users/{address}" ReadPeople => user::show;
@@ -122,13 +133,26 @@ fn operations() -> Vec<Operation> {
         put "/users/{address}/password" ChangePeople => user::set_password;
         get "/users/{address}/policy" ReadPeople => policy::of_user;
         put "/users/{address}/policy" ChangePeople => policy::assign;
-        get "/whoami" OwnAccount => token::who_am_i;
+    }
+}
+
+/// What is going on.
+fn running_operations() -> Vec<Operation> {
+    operations! {
+        post "/probes" ProbePartner => probe::start;
+        get "/probes/{id}" ReadOperation => probe::show;
+        delete "/probes/{id}" ProbePartner => probe::cancel;
+        get "/reports" ReadOperation => report::list;
+        get "/reports/{id}" ReadOperation => report::show;
+        get "/status" ReadOperation => status::show;
+        get "/streams" ReadOperation => stream::list;
+        delete "/streams/{number}" Operate => stream::close;
     }
 }
 
 /// Method and path of every operation, for who checks that each is known.
 pub fn names() -> impl Iterator<Item = (&'static str, &'static str)> {
-    operations().into_iter().map(|operation| (operation.method, operation.path))
+    operations().map(|operation| (operation.method, operation.path))
 }
 
 /// The routes, each behind the check of the caller's role.

@@ -14,7 +14,7 @@ use serde_json::{Map, Value};
 
 use super::{
     Fields, Frame, Pages, Visitor, Words, page,
-    partners::{back, failed, path, requirement_word, warning_word},
+    partners::{back, path, requirement_word, warning_word},
     probe,
 };
 use crate::api::v1::dto::{FieldError, Partner, PartnerChanged, Problem};
@@ -71,17 +71,17 @@ impl Form {
 }
 
 /// One of a list to choose from: value, name, rule.
-type Choice = (&'static str, &'static str, &'static str);
+pub(super) type Choice = (&'static str, &'static str, &'static str);
 
-struct Choices {
+pub(super) struct Choices {
     partner_type: [Choice; 3],
-    tls: [Choice; 3],
-    sasl: [Choice; 3],
-    dialback: [Choice; 2],
+    pub(super) tls: [Choice; 3],
+    pub(super) sasl: [Choice; 3],
+    pub(super) dialback: [Choice; 2],
 }
 
 impl Choices {
-    fn new(words: &'static Words) -> Self {
+    pub(super) fn new(words: &'static Words) -> Self {
         Self {
             partner_type: [
                 ("federated", words.federated, words.federated_rule),
@@ -377,7 +377,7 @@ pub(super) async fn edit(
             let entered = Entered::of_partner(&partner);
             Showing::of(&partner.primary_domain, &revision, entered).show(&visitor, StatusCode::OK)
         }
-        Err(problem) => failed(&problem),
+        Err(problem) => visitor.failed(&problem),
     }
 }
 

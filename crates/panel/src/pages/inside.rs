@@ -5,6 +5,7 @@ use axum::{
     body::{Body, to_bytes},
     extract::Request,
     http::{Method, StatusCode, header},
+    response::{IntoResponse as _, Response},
 };
 use serde::{Serialize, de::DeserializeOwned};
 use tower_service::Service as _;
@@ -39,24 +40,57 @@ impl Inside {
         body: &impl Serialize,
     ) -> Result<T, Problem> {
         let body = serde_json::to_vec(body).map_err(|error| broken(&error))?;
+        let response = self.call(caller, method, path, revision, body).await?;
+        read(response).await
+    }
+
+    /// Sends a file as it is.
+    pub(crate) async fn send<T: DeserializeOwned>(
+        &self,
+        caller: &Caller,
+        path: &str,
+        file: Vec<u8>,
+    ) -> Result<T, Problem> {
+        read(self.call(caller, Method::POST, path, None, file).await?).await
+    }
+
+    /// The answer as it is.
+    pub(crate) async fn raw(&self, caller: &Caller, path: &str) -> Response {
+        match self.call(caller, Method::GET, path, None, Vec::new()).await {
+            Ok(response) => response,
+            Err(_) => StatusCode::INTERNAL_SERVER_ERROR.into_response(),
+        }
+    }
+
+    async fn call(
+        &self,
+        caller: &Caller,
+        method: Method,
+        path: &str,
+        revision: Option<u64>,
+        body: Vec<u8>,
+    ) -> Result<Response, Problem> {
         let mut request = Request::builder().method(method).uri(format!("/api/v1{path}"));
         if let Some(revision) = revision {
             request = request.header(header::IF_MATCH, format!("\"{revision}\""));
         }
         let mut request = request.body(Body::from(body)).map_err(|error| broken(&error))?;
         request.extensions_mut().insert(caller.clone());
-        let response = match self.0.clone().call(request).await {
-            Ok(response) => response,
+        match self.0.clone().call(request).await {
+            Ok(response) => Ok(response),
             Err(never) => match never {},
-        };
-        let status = response.status();
-        let bytes = to_bytes(response.into_body(), ANSWER_BYTES_MAX).await.map_err(|error| broken(&error))?;
-        if status.is_success() {
-            let text: &[u8] = if status == StatusCode::NO_CONTENT { b"null" } else { &bytes };
-            return serde_json::from_slice(text).map_err(|error| broken(&error));
         }
-        Err(serde_json::from_slice(&bytes).unwrap_or_else(|error| broken(&error)))
     }
+}
+
+async fn read<T: DeserializeOwned>(response: Response) -> Result<T, Problem> {
+    let status = response.status();
+    let bytes = to_bytes(response.into_body(), ANSWER_BYTES_MAX).await.map_err(|error| broken(&error))?;
+    if status.is_success() {
+        let text: &[u8] = if status == StatusCode::NO_CONTENT { b"null" } else { &bytes };
+        return serde_json::from_slice(text).map_err(|error| broken(&error));
+    }
+    Err(serde_json::from_slice(&bytes).unwrap_or_else(|error| broken(&error)))
 }
 
 fn broken(error: &dyn std::fmt::Display) -> Problem {

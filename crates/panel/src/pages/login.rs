@@ -23,6 +23,52 @@ struct Login {
     name: String,
     error: Option<&'static str>,
     version: &'static str,
+    /// The form that was sent after its session had ended.
+    kept: Kept,
+}
+
+/// A form that waits for its sender to log in again: where it goes and what was entered, secrets left out.
+#[derive(Clone, Default)]
+struct Kept {
+    path: String,
+    fields: Vec<(String, String)>,
+}
+
+/// Before the names of the fields that are kept.
+const KEPT: &str = "kept-";
+
+impl Kept {
+    fn of(path: &str, fields: &Fields) -> Self {
+        let is_secret =
+            |name: &str| ["password", "secret", "current", "again", "passphrase"].iter().any(|of| name.contains(of));
+        let kept = fields.0.iter().filter(|(name, _)| name != "form_token" && !is_secret(name));
+        Self { path: path.to_owned(), fields: kept.cloned().collect() }
+    }
+
+    fn read(fields: &Fields) -> Self {
+        let kept =
+            fields.0.iter().filter_map(|(name, value)| Some((name.strip_prefix(KEPT)?.to_owned(), value.clone())));
+        let path = fields.text("kept_path");
+        // To a page of ours alone.
+        let is_ours = path.starts_with('/') && !path.starts_with("//") && !path.contains('\\');
+        Self { path: if is_ours { path.to_owned() } else { String::new() }, fields: kept.collect() }
+    }
+}
+
+/// The page to log in, with the form that was sent too late.
+pub(super) fn keep(headers: &HeaderMap, path: &str, fields: &Fields) -> Response {
+    let mut form = Login::new(headers, "");
+    form.kept = Kept::of(path, fields);
+    let expired = form.words.expired;
+    form.refused(StatusCode::UNAUTHORIZED, expired)
+}
+
+/// The form that was kept, to be sent now.
+#[derive(Template)]
+#[template(path = "resume.html")]
+struct Resume {
+    form: Login,
+    token: String,
 }
 
 impl Login {
@@ -34,6 +80,7 @@ impl Login {
             name: name.to_owned(),
             error: None,
             version: env!("CARGO_PKG_VERSION"),
+            kept: Kept::default(),
         }
     }
 
@@ -54,7 +101,8 @@ pub(super) async fn login(State(pages): State<Pages>, request: Request) -> Respo
     };
     let (fields, now) = (Fields::read(&bytes), Instant::now());
     let (name, secret) = (fields.text("name").trim(), fields.text("password"));
-    let form = Login::new(&parts.headers, name);
+    let mut form = Login::new(&parts.headers, name);
+    form.kept = Kept::read(&fields);
     let (wrong, paused, stale) = (form.words.wrong, form.words.paused, form.words.stale);
     let Some(Remote(remote)) = remote.filter(|_| is_from_here(&parts.headers)) else {
         return form.refused(StatusCode::FORBIDDEN, stale);
@@ -81,9 +129,20 @@ pub(super) async fn login(State(pages): State<Pages>, request: Request) -> Respo
         tracing::error!(%error, "a login could not be recorded");
         return StatusCode::INTERNAL_SERVER_ERROR.into_response();
     }
-    let secret = pages.sessions.begin(now, &account.name, account.generation);
-    let cookie = format!("{COOKIE}={secret}; Path=/; Secure; HttpOnly; SameSite=Strict");
-    (AppendHeaders([(header::SET_COOKIE, cookie)]), Redirect::to("/partners")).into_response()
+    let secret = pages.sessions.begin(now, &account.name, account.generation, &remote.ip().to_string());
+    let cookie = AppendHeaders([(header::SET_COOKIE, session_cookie(&secret))]);
+    if form.kept.path.is_empty() {
+        return (cookie, Redirect::to("/")).into_response();
+    }
+    match pages.sessions.find(now, &secret) {
+        Some(session) => (cookie, page(StatusCode::OK, &Resume { form, token: session.form_token })).into_response(),
+        None => (cookie, Redirect::to("/")).into_response(),
+    }
+}
+
+/// The cookie of a session.
+pub(super) fn session_cookie(secret: &str) -> String {
+    format!("{COOKIE}={secret}; Path=/; Secure; HttpOnly; SameSite=Strict")
 }
 
 pub(super) async fn logout(State(pages): State<Pages>, headers: HeaderMap, _: Extension<Fields>) -> Response {

@@ -15,7 +15,7 @@ use crate::api::v1::dto::{Page, Partner, PartnerChanged, Problem};
 /// Rows of a page.
 const ROWS: usize = 50;
 /// The states in the order of the filters: word of the API, class of the shape.
-const STATES: [(&str, &str); 5] =
+pub(super) const STATES: [(&str, &str); 5] =
     [("down", "bad"), ("degraded", "warn"), ("up", "ok"), ("not_tried", "none"), ("disabled", "off")];
 
 /// What is in the URL.
@@ -77,7 +77,7 @@ pub(super) async fn list(
     let words = visitor.language.words();
     let partners = match all(&pages, &visitor).await {
         Ok(partners) => partners,
-        Err(problem) => return failed(&problem),
+        Err(problem) => return visitor.failed(&problem),
     };
     let found: Vec<_> = partners.iter().filter(|partner| matches(partner, &shown.q)).collect();
     let of_state = |state: &str| found.iter().filter(|partner| partner.state.as_deref() == Some(state)).count();
@@ -109,7 +109,7 @@ pub(super) async fn list(
 }
 
 /// By primary domain, a page of the API at a time.
-async fn all(pages: &Pages, visitor: &Visitor) -> Result<Vec<Partner>, Problem> {
+pub(super) async fn all(pages: &Pages, visitor: &Visitor) -> Result<Vec<Partner>, Problem> {
     let (mut partners, mut after) = (Vec::new(), String::new());
     loop {
         let path = format!("/partners?after={after}");
@@ -169,7 +169,7 @@ fn row(words: &'static Words, partner: &Partner) -> Row {
     }
 }
 
-fn state_word(words: &'static Words, state: &str) -> &'static str {
+pub(super) fn state_word(words: &'static Words, state: &str) -> &'static str {
     match state {
         "up" => words.state_up,
         "degraded" => words.state_degraded,
@@ -224,7 +224,7 @@ pub(super) async fn enable(
     let path = path(&domain);
     match pages.inside.ask::<PartnerChanged>(&visitor.caller, Method::PATCH, &path, None, &body).await {
         Ok(changed) => back(&changed.partner.primary_domain),
-        Err(problem) => failed(&problem),
+        Err(problem) => visitor.failed(&problem),
     }
 }
 
@@ -249,7 +249,7 @@ pub(super) async fn ask_delete(
             let button = Words::fill(words.delete_button, display);
             page(StatusCode::OK, &Question { frame, domain: partner.primary_domain, button })
         }
-        Err(problem) => failed(&problem),
+        Err(problem) => visitor.failed(&problem),
     }
 }
 
@@ -260,7 +260,7 @@ pub(super) async fn delete(
 ) -> Response {
     match pages.inside.ask::<Value>(&visitor.caller, Method::DELETE, &path(&domain), None, &()).await {
         Ok(_) => Redirect::to("/partners").into_response(),
-        Err(problem) => failed(&problem),
+        Err(problem) => visitor.failed(&problem),
     }
 }
 
@@ -272,10 +272,4 @@ pub(super) fn path(domain: &str) -> String {
 /// Back to the table, which says what was saved.
 pub(super) fn back(domain: &str) -> Response {
     Redirect::to(&link(&[("saved", domain)])).into_response()
-}
-
-/// A refusal that belongs to no form.
-pub(super) fn failed(problem: &Problem) -> Response {
-    let status = StatusCode::from_u16(problem.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-    (status, problem.detail.clone()).into_response()
 }

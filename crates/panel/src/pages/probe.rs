@@ -21,7 +21,7 @@ use super::{
     Fields, Frame, Pages, Visitor, Words,
     form::{Entered, Showing},
     page,
-    partners::{failed, method_word, requirement_word},
+    partners::{method_word, requirement_word},
 };
 use crate::api::v1::dto::{NewProbe, PartnerChanges, Probe, Problem};
 
@@ -128,7 +128,7 @@ pub(super) async fn show(
     let words = visitor.language.words();
     let probe: Probe = match pages.inside.get(&visitor.caller, &path(&id)).await {
         Ok(probe) => probe,
-        Err(problem) => return failed(&problem),
+        Err(problem) => return visitor.failed(&problem),
     };
     let is_running = probe.state == RUNNING;
     let report = probe.report.filter(|_| !is_running);
@@ -162,7 +162,7 @@ pub(super) async fn cancel(
 ) -> Response {
     match pages.inside.ask::<Value>(&visitor.caller, Method::DELETE, &path(&id), None, &()).await {
         Ok(_) => Redirect::to(&format!("/probes/{id}")).into_response(),
-        Err(problem) => failed(&problem),
+        Err(problem) => visitor.failed(&problem),
     }
 }
 

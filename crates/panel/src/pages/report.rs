@@ -8,7 +8,7 @@ use axum::{
     response::Response,
 };
 
-use super::{Frame, Pages, Visitor, page, partners::failed};
+use super::{Frame, Pages, Visitor, page};
 use crate::api::v1::dto::Report;
 
 #[derive(Template)]
@@ -35,6 +35,6 @@ pub(super) async fn show(
             let frame = visitor.frame(format!("{}: {remote}", visitor.language.words().report));
             page(StatusCode::OK, &Shown { frame, report, is_good, local, remote, peer })
         }
-        Err(problem) => failed(&problem),
+        Err(problem) => visitor.failed(&problem),
     }
 }

@@ -12,6 +12,7 @@ use std::{
 };
 
 use data_encoding::HEXLOWER;
+use lexicon::Timestamp;
 use sha2::{Digest as _, Sha256};
 
 /// The cookie.
@@ -35,8 +36,20 @@ pub(crate) struct Session {
     pub(crate) generation: u64,
     /// What every form of theirs must bring back.
     pub(crate) form_token: String,
+    /// Where they logged in from.
+    origin: String,
+    began_at: Timestamp,
     began: Instant,
     seen: Instant,
+}
+
+/// A session as its owner sees it.
+#[derive(Debug)]
+pub(crate) struct Shown {
+    pub(crate) origin: String,
+    pub(crate) began: String,
+    pub(crate) seen: String,
+    pub(crate) is_this: bool,
 }
 
 type Hash = [u8; 32];
@@ -69,7 +82,7 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 
 impl Sessions {
     /// Begins a session; its secret, for the cookie.
-    pub(crate) fn begin(&self, now: Instant, name: &str, generation: u64) -> String {
+    pub(crate) fn begin(&self, now: Instant, name: &str, generation: u64, origin: &str) -> String {
         let secret = random();
         let mut live = lock(&self.live);
         live.retain(|_, session| is_alive(now, session));
@@ -78,7 +91,9 @@ impl Sessions {
         {
             live.remove(&oldest);
         }
-        let session = Session { name: name.to_owned(), generation, form_token: random(), began: now, seen: now };
+        let (name, origin, began_at) = (name.to_owned(), origin.to_owned(), net::clock::now().wall);
+        let form_token = random();
+        let session = Session { name, generation, form_token, origin, began_at, began: now, seen: now };
         live.insert(hash(&secret), session);
         secret
     }
@@ -94,6 +109,27 @@ impl Sessions {
     /// Ends a session.
     pub(crate) fn end(&self, secret: &str) {
         lock(&self.live).remove(&hash(secret));
+    }
+
+    /// Those of an administrator, the one used last first; `secret` is that of who looks.
+    pub(crate) fn of(&self, now: Instant, name: &str, secret: &str) -> Vec<Shown> {
+        let (live, this) = (lock(&self.live), hash(secret));
+        let mut own: Vec<_> =
+            live.iter().filter(|(_, session)| session.name == name && is_alive(now, session)).collect();
+        own.sort_by_key(|(_, session)| std::cmp::Reverse(session.seen));
+        let shown = own.into_iter().map(|(key, session)| {
+            let used = i64::try_from((session.seen - session.began).as_millis()).unwrap_or(i64::MAX);
+            let seen = Timestamp::from_millis(session.began_at.as_millis().saturating_add(used));
+            let (origin, began) = (session.origin.clone(), session.began_at.to_string());
+            Shown { origin, began, seen: seen.to_string(), is_this: *key == this }
+        });
+        shown.collect()
+    }
+
+    /// Ends all sessions of an administrator but that of `secret`.
+    pub(crate) fn end_others(&self, name: &str, secret: &str) {
+        let this = hash(secret);
+        lock(&self.live).retain(|key, session| session.name != name || *key == this);
     }
 
     /// Whether another attempt is allowed.
@@ -140,29 +176,44 @@ mod tests {
     #[test]
     fn a_session_ends_when_it_is_idle_or_old_or_ended() {
         let (sessions, start) = (Sessions::default(), Instant::now());
-        let secret = sessions.begin(start, "ops1", 3);
+        let secret = sessions.begin(start, "ops1", 3, "192.0.2.7");
         let found = sessions.find(start + IDLE_MAX / 2, &secret).unwrap();
         assert_eq!((found.name.as_str(), found.generation), ("ops1", 3));
         assert!(sessions.find(start + IDLE_MAX, &secret).is_some(), "it was used in between");
         assert!(sessions.find(start + IDLE_MAX * 2, &secret).is_none());
-        let secret = sessions.begin(start, "ops1", 3);
+        let secret = sessions.begin(start, "ops1", 3, "192.0.2.7");
         let mut at = start;
         while at < start + LIFE_MAX {
             assert!(sessions.find(at, &secret).is_some());
             at += IDLE_MAX / 2;
         }
         assert!(sessions.find(at, &secret).is_none());
-        let secret = sessions.begin(start, "ops1", 3);
+        let secret = sessions.begin(start, "ops1", 3, "192.0.2.7");
         sessions.end(&secret);
         assert!(sessions.find(start, &secret).is_none() && sessions.find(start, "").is_none());
     }
 
     #[test]
+    fn who_signs_out_elsewhere_keeps_this_session_alone() {
+        let (sessions, start) = (Sessions::default(), Instant::now());
+        let here = sessions.begin(start, "ops1", 0, "192.0.2.7");
+        let there = sessions.begin(start, "ops1", 0, "192.0.2.8");
+        let other = sessions.begin(start, "ops2", 0, "192.0.2.9");
+        let shown = sessions.of(start, "ops1", &here);
+        assert_eq!(shown.len(), 2);
+        let this: Vec<_> = shown.iter().filter(|shown| shown.is_this).map(|shown| shown.origin.as_str()).collect();
+        assert_eq!(this, ["192.0.2.7"]);
+        sessions.end_others("ops1", &here);
+        let is_alive = [&here, &there, &other].map(|secret| sessions.find(start, secret).is_some());
+        assert_eq!(is_alive, [true, false, true]);
+    }
+
+    #[test]
     fn the_session_idle_for_longest_makes_room() {
         let (sessions, start) = (Sessions::default(), Instant::now());
-        let first = sessions.begin(start, "ops1", 0);
+        let first = sessions.begin(start, "ops1", 0, "192.0.2.7");
         for second in 1..=SESSIONS_MAX as u64 {
-            sessions.begin(start + Duration::from_millis(second), "ops2", 0);
+            sessions.begin(start + Duration::from_millis(second), "ops2", 0, "192.0.2.7");
         }
         assert!(sessions.find(start, &first).is_none());
         assert_eq!(lock(&sessions.live).len(), SESSIONS_MAX);

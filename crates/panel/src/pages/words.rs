@@ -32,27 +32,79 @@ impl Language {
     }
 
     pub(crate) fn words(self) -> &'static Words {
-        match self {
-            Self::English => &ENGLISH,
-            Self::Korean => &KOREAN,
-        }
+        Words::of(self)
     }
 }
 
 macro_rules! words {
-    ($($name:ident: $english:literal, $korean:literal;)*) => {
+    ($table:ident $($name:ident: $english:literal, $korean:literal;)*) => {
         /// The texts.
         #[derive(Debug)]
-        pub(crate) struct Words { $(pub(crate) $name: &'static str,)* }
-        static ENGLISH: Words = Words { $($name: $english,)* };
-        static KOREAN: Words = Words { $($name: $korean,)* };
+        pub(crate) struct $table { $(pub(crate) $name: &'static str,)* }
+        static ENGLISH: $table = $table { $($name: $english,)* };
+        static KOREAN: $table = $table { $($name: $korean,)* };
+
+        impl $table {
+            pub(crate) fn of(language: $crate::pages::words::Language) -> &'static Self {
+                match language {
+                    $crate::pages::words::Language::English => &ENGLISH,
+                    $crate::pages::words::Language::Korean => &KOREAN,
+                }
+            }
+
+            /// Both, for who compares them.
+            #[cfg(test)]
+            pub(super) fn both() -> [String; 2] {
+                [format!("{ENGLISH:?}"), format!("{KOREAN:?}")]
+            }
+        }
     };
 }
 
-words! {
+mod inside;
+mod operation;
+mod people;
+mod security;
+mod setting;
+
+pub(crate) use inside::InsideWords;
+pub(crate) use operation::OperationWords;
+pub(crate) use people::PeopleWords;
+pub(crate) use security::SecurityWords;
+pub(crate) use setting::setting;
+
+words! { Words
     skip: "Skip to content", "본문으로 건너뛰기";
     menu: "Menu", "메뉴";
     product: "XMPP federation gateway", "XMPP 페더레이션 게이트웨이";
+    overview: "Overview", "개요";
+    domains_and_trunks: "Internal domains and trunks", "내부 도메인 및 트렁크";
+    users: "Users", "사용자";
+    monitoring: "Monitoring", "모니터링";
+    security: "Security", "보안";
+    access_policy: "External Access Policy", "외부 액세스 정책";
+    access_edge: "Access Edge Configuration", "액세스 에지 구성";
+    import: "Import and export", "가져오기 및 내보내기";
+    streams: "Streams", "스트림";
+    reports: "Reports", "보고서";
+    administrators: "Administrators", "관리자";
+    tokens: "API tokens", "API 토큰";
+    certificates: "Certificates", "인증서";
+    audit: "Audit log", "감사 로그";
+    account: "Your account", "내 계정";
+    none: "None", "없음";
+    remove: "Remove", "제거";
+    test: "Test", "테스트";
+    address: "Address", "주소";
+    role: "Role", "역할";
+    since: "Since", "시작";
+    done_saved: "Saved.", "저장되었습니다.";
+    cannot_be_undone: "This cannot be undone.", "되돌릴 수 없습니다.";
+    refused_title: "Not possible", "수행할 수 없음";
+    no_permission: "Your role may not do this.", "이 역할에는 권한이 없습니다.";
+    needs_user_administrator: "Needs role administrator or user administrator", "관리자 또는 사용자 관리자 역할이 필요합니다";
+    needs_prober: "Needs role administrator or help desk", "관리자 또는 기술 지원 역할이 필요합니다";
+    needs_auditor: "Needs role administrator or viewer", "관리자 또는 읽기 전용 역할이 필요합니다";
     federation: "Federation and External Access", "페더레이션 및 외부 액세스";
     partners: "XMPP Federated Partners", "XMPP 페더레이션 파트너";
     signed_in_as: "Signed in as", "로그인 계정";
@@ -65,6 +117,12 @@ words! {
         "암호를 잊은 경우: 다른 관리자가 다시 설정하거나 이 컴퓨터에서 legation admin passwd를 실행합니다.";
     wrong: "Name or password is wrong.", "이름 또는 암호가 올바르지 않습니다.";
     paused: "Too many attempts. Try again in 5 minutes.", "시도 횟수가 너무 많습니다. 5분 후에 다시 시도하십시오.";
+    expired: "Your session had ended. Sign in again; what you entered is kept.",
+        "세션이 종료되었습니다. 다시 로그인하십시오. 입력한 내용은 유지됩니다.";
+    resume: "What you had entered", "입력했던 내용";
+    resume_lead: "Nothing was done yet. Send it now; passwords have to be entered again.",
+        "아직 아무것도 처리되지 않았습니다. 지금 보내십시오. 암호는 다시 입력해야 합니다.";
+    resume_button: "Send it now", "지금 보내기";
     error: "Error", "오류";
     role_administrator: "administrator", "관리자";
     role_user_administrator: "user administrator", "사용자 관리자";
@@ -253,8 +311,13 @@ mod tests {
     /// The same places in both languages.
     #[test]
     fn every_place_is_in_both_languages() {
-        let places = |words: &Words| format!("{words:?}").matches("{0}").count();
-        assert_eq!(places(&ENGLISH), places(&KOREAN));
+        let tables =
+            [Words::both(), InsideWords::both(), OperationWords::both(), PeopleWords::both(), SecurityWords::both()];
+        for [english, korean] in tables {
+            for place in ["{0}", "{1}"] {
+                assert_eq!(english.matches(place).count(), korean.matches(place).count(), "{english}");
+            }
+        }
         assert_eq!(Words::fill("a {1} b {0}", &["x", "y"]), "a y b x");
     }
 }

@@ -8,6 +8,7 @@ mod https;
 mod import;
 mod pages;
 mod partner;
+mod places;
 mod policy;
 mod probe;
 mod report;

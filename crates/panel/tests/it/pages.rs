@@ -10,14 +10,14 @@ use crate::{
     report::attempt,
 };
 
-const PASSWORD: &str = "correct horse battery";
+pub(crate) const PASSWORD: &str = "correct horse battery";
 
-struct Browser {
-    fixture: Fixture,
+pub(crate) struct Browser {
+    pub(crate) fixture: Fixture,
     _web: Web,
-    client: Client,
-    origin: String,
-    cookies: Vec<String>,
+    pub(crate) client: Client,
+    pub(crate) origin: String,
+    pub(crate) cookies: Vec<String>,
     form_token: String,
 }
 
@@ -27,7 +27,9 @@ impl Browser {
         let bound = WebListeners::bind(&["127.0.0.1:0".parse().unwrap()], &[certificate(&fixture)]).unwrap();
         let web = bound.serve(fixture.means());
         let client = Client::of(web.addresses()[0]);
-        for (name, role) in [("ops1", "administrator"), ("watch", "viewer")] {
+        for (name, role) in
+            [("ops1", "administrator"), ("people", "user_administrator"), ("desk", "help_desk"), ("watch", "viewer")]
+        {
             let new = json!({ "name": name, "role": role, "password": PASSWORD });
             assert_eq!(fixture.call("POST", "/administrators", new).await.status, 201);
         }
@@ -35,10 +37,10 @@ impl Browser {
         Self { fixture, _web: web, client, origin, cookies: Vec::new(), form_token: String::new() }
     }
 
-    async fn signed_in(name: &str) -> Self {
+    pub(crate) async fn signed_in(name: &str) -> Self {
         let mut browser = Self::start().await;
         let answer = browser.login(name, PASSWORD).await;
-        assert_eq!((answer.status, answer.header("location")), (303, Some("/partners")));
+        assert_eq!((answer.status, answer.header("location")), (303, Some("/")));
         let cookie = answer.header("set-cookie").unwrap();
         assert!(
             cookie.starts_with("__Host-legation=") && cookie.ends_with("; Path=/; Secure; HttpOnly; SameSite=Strict")
@@ -50,22 +52,22 @@ impl Browser {
         browser
     }
 
-    async fn login(&self, name: &str, password: &str) -> Answer {
+    pub(crate) async fn login(&self, name: &str, password: &str) -> Answer {
         self.send("/login", &[("name", name), ("password", password)]).await
     }
 
-    async fn get(&self, path: &str) -> Answer {
+    pub(crate) async fn get(&self, path: &str) -> Answer {
         let cookies = self.cookies.join("; ");
         self.client.fetch("GET", path, &[("cookie", &cookies)], "").await
     }
 
     /// A form, with the session's own text.
-    async fn post(&self, path: &str, fields: &[(&str, &str)]) -> Answer {
+    pub(crate) async fn post(&self, path: &str, fields: &[(&str, &str)]) -> Answer {
         let all: Vec<_> = fields.iter().copied().chain([("form_token", self.form_token.as_str())]).collect();
         self.send(path, &all).await
     }
 
-    async fn send(&self, path: &str, fields: &[(&str, &str)]) -> Answer {
+    pub(crate) async fn send(&self, path: &str, fields: &[(&str, &str)]) -> Answer {
         let body = fields.iter().fold(form_urlencoded::Serializer::new(String::new()), |mut form, (name, value)| {
             form.append_pair(name, value);
             form

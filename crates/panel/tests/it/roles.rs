@@ -82,6 +82,7 @@ const OPERATIONS: &[(&str, &str, &str)] = &[
     ("get", "/users/{address}/policy", EVERYBODY),
     ("put", "/users/{address}/policy", PEOPLE),
     ("get", "/whoami", EVERYBODY),
+    ("put", "/whoami/password", EVERYBODY),
 ];
 
 /// A served API with one token for each role.

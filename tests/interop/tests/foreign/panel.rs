@@ -19,6 +19,9 @@ fn a_partner_added_in_the_browser_is_reached() {
     let prosody = world.prosody(PARTNER, Demands::Certificate);
     let password = "correct horse battery";
     world.server.cli_with(&["admin", "add", "ops1", "--role", "administrator"], password).succeeded();
+    for role in ["user-administrator", "help-desk", "viewer"] {
+        world.server.cli_with(&["admin", "add", role, "--role", role], password).succeeded();
+    }
     let roots = world.authority.root();
     let visit = Visit { panel: world.server.admin, name: "ops1", password, partner: PARTNER, roots };
     let seen = visit.run();
@@ -32,7 +35,13 @@ fn a_partner_added_in_the_browser_is_reached() {
     assert!(seen["saved"].as_str().unwrap().contains("Saved: fabrikam.example"), "{seen:#}");
     assert!(seen["edited"].as_str().unwrap().contains("Verona"), "{seen:#}");
     assert_eq!(seen["korean"], json!(["ko", "XMPP 페더레이션 파트너"]));
-    for nothing in ["violations", "sideways", "console", "outside"] {
+    assert_eq!((&seen["first_stop"], &seen["skipped_to"]), (&json!("Skip to content"), &json!("#main")));
+    let of_administrators = ["/administrators", "/tokens"];
+    let with_audit = ["/administrators", "/tokens", "/audit"];
+    assert_eq!(seen["roles"]["user-administrator"], json!([true, with_audit]));
+    assert_eq!(seen["roles"]["help-desk"], json!([true, with_audit]));
+    assert_eq!(seen["roles"]["viewer"], json!([true, of_administrators]));
+    for nothing in ["violations", "sideways", "console", "outside", "refused_pages"] {
         assert_eq!(seen[nothing], json!([]), "{nothing}");
     }
     let partner = world.server.json(&["partner", "show", PARTNER]);

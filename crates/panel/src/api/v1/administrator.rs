@@ -9,7 +9,7 @@ use policy::role::Role;
 
 use super::{
     body::{Body, Nothing, Parameters},
-    dto::{Administrator, AdministratorChanges, FieldError, NewAdministrator, Page},
+    dto::{Administrator, AdministratorChanges, FieldError, NewAdministrator, OwnPassword, Page},
     problem::Refused,
     token::check_name,
 };
@@ -61,6 +61,32 @@ pub(crate) async fn set(
     };
     let changes = store::AdministratorChanges { role, password, enabled: changes.enabled };
     Ok(Json(Administrator::from(&means.store.set_administrator(&actor, &name, &changes).await?)))
+}
+
+/// The caller's own password, by who knows the one before.
+pub(crate) async fn change_own(
+    State(means): State<Means>,
+    Caller { actor, .. }: Caller,
+    Parameters(Nothing {}): Parameters<Nothing>,
+    body: Body,
+) -> Result<StatusCode, Refused> {
+    let new: OwnPassword = body.parse()?;
+    let Some(account) = means.store.administrator(&actor.who).await? else {
+        return Err(Refused::not_found(&format!("administrator {}", actor.who)));
+    };
+    let mut errors = Vec::new();
+    check_password(&new.password, &mut errors);
+    if !password::verify(new.current, Some(&account.password)).await {
+        let message = "this is not the password".to_owned();
+        errors.push(FieldError { field: "current".to_owned(), code: "wrong".to_owned(), message });
+    }
+    if !errors.is_empty() {
+        return Err(Refused::fields(errors));
+    }
+    let password = Some(password::hash(new.password).await);
+    let changes = store::AdministratorChanges { password, ..store::AdministratorChanges::default() };
+    means.store.set_administrator(&actor, &account.name, &changes).await?;
+    Ok(StatusCode::NO_CONTENT)
 }
 
 pub(crate) async fn remove(

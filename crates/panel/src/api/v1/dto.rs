@@ -21,7 +21,7 @@ mod user;
 
 use serde::{Deserialize, Deserializer, Serialize};
 
-pub use administrator::{Administrator, AdministratorChanges, NewAdministrator};
+pub use administrator::{Administrator, AdministratorChanges, NewAdministrator, OwnPassword};
 pub use audit::{Audit, AuditVerified};
 pub use certificate::{Certificate, Certificates, PeerCertificate};
 pub use contact::{Contact, ContactPair, Invitation};

@@ -48,6 +48,22 @@ pub struct AdministratorChanges {
 }
 
 /// Without the password.
+/// The caller's own password: the one before, and the new one.
+#[derive(Clone, Default, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct OwnPassword {
+    /// The password so far.
+    pub current: String,
+    /// The new one, at least 12 characters.
+    pub password: String,
+}
+
+impl fmt::Debug for OwnPassword {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("OwnPassword").finish_non_exhaustive()
+    }
+}
+
 impl fmt::Debug for NewAdministrator {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("NewAdministrator").field("name", &self.name).field("role", &self.role).finish_non_exhaustive()

@@ -47,6 +47,7 @@ mod report;
 mod reports;
 mod session;
 mod settings;
+mod setup;
 mod streams;
 mod tokens;
 mod trunks;
@@ -100,6 +101,7 @@ pub(crate) fn router(means: Means, api: Router) -> Router {
         .route_layer(middleware::from_fn_with_state(pages.clone(), require_session));
     Router::new()
         .route("/login", get(login::show).post(login::login))
+        .route("/setup/{secret}", get(setup::show).post(setup::make_administrator))
         .route("/language/{tag}", get(login::choose_language))
         .route("/assets/panel.css", get(style))
         .route("/favicon.ico", get(|| async { StatusCode::NO_CONTENT }))
@@ -163,6 +165,8 @@ fn security() -> Router<Pages> {
         .route("/audit", get(audit::list))
         .route("/audit/verify", get(audit::verify))
         .route("/audit/export/{format}", get(audit::export))
+        .route("/first/domain", get(setup::domain).post(setup::save_domain))
+        .route("/first/publish", get(setup::publish))
         .route("/account", get(account::show).post(account::change_password))
         .route("/account/elsewhere", post(account::sign_out_elsewhere))
 }

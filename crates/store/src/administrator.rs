@@ -77,21 +77,7 @@ impl Store {
         password: &str,
     ) -> Result<Administrator, StoreError> {
         let mut change = Change::begin(&self.core).await?;
-        if find(change.connection(), name).await?.is_some() {
-            return Err(StoreError::Exists { what: format!("the administrator {name}") });
-        }
-        let added = Administrator {
-            id: change.row_id(),
-            name: name.to_owned(),
-            role,
-            password: password.to_owned(),
-            enabled: true,
-            generation: 0,
-            created_at: change.now(),
-            updated_at: change.now(),
-        };
-        write(change.connection(), &added).await?;
-        change.audit(actor, "administrator.added", name, None, Some(audit_form(&added))).await?;
+        let added = change.add_administrator(actor, name, role, password).await?;
         change.commit().await?;
         Ok(added)
     }
@@ -137,6 +123,34 @@ impl Store {
         change.audit(actor, "administrator.removed", name, Some(audit_form(&before)), None).await?;
         change.commit().await?;
         Ok(())
+    }
+}
+
+impl Change<'_> {
+    /// Adds an administrator as a part of this change.
+    pub(crate) async fn add_administrator(
+        &mut self,
+        actor: &Actor,
+        name: &str,
+        role: Role,
+        password: &str,
+    ) -> Result<Administrator, StoreError> {
+        if find(self.connection(), name).await?.is_some() {
+            return Err(StoreError::Exists { what: format!("the administrator {name}") });
+        }
+        let added = Administrator {
+            id: self.row_id(),
+            name: name.to_owned(),
+            role,
+            password: password.to_owned(),
+            enabled: true,
+            generation: 0,
+            created_at: self.now(),
+            updated_at: self.now(),
+        };
+        write(self.connection(), &added).await?;
+        self.audit(actor, "administrator.added", name, None, Some(audit_form(&added))).await?;
+        Ok(added)
     }
 }
 

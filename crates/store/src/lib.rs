@@ -27,6 +27,7 @@ pub mod invitation;
 pub mod partner;
 pub mod report;
 pub mod serving;
+mod setup;
 pub mod token;
 pub mod trunk;
 pub mod user;

@@ -18,6 +18,7 @@ const MIGRATIONS: &[Migration] = &[
     Migration { number: 5, name: "access", sql: include_str!("migrations/0005_access.sql") },
     Migration { number: 6, name: "tokens", sql: include_str!("migrations/0006_tokens.sql") },
     Migration { number: 7, name: "administrators", sql: include_str!("migrations/0007_administrators.sql") },
+    Migration { number: 8, name: "setup", sql: include_str!("migrations/0008_setup.sql") },
 ];
 
 /// Number of the last migration of this version.

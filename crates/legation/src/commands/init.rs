@@ -11,7 +11,7 @@ use std::{
 };
 
 use clap::Args;
-use lexicon::Domain;
+use lexicon::{Domain, Timestamp};
 use net::tls::{CertificateFiles, Identities};
 use store::{Actor, Backend, Store};
 
@@ -22,6 +22,9 @@ use crate::{
 };
 
 mod certificate;
+
+/// How long the link that makes the first administrator works.
+const SETUP_MILLIS: i64 = 3600 * 1000;
 
 /// Makes a data directory, a configuration file and a database with a first internal domain.
 #[derive(Debug, Args)]
@@ -69,18 +72,27 @@ impl Init {
             }
         }
         let mut made = Made::default();
-        let done = self.make(&domain, &file, &installed, &mut made);
+        let setup = self.admin_listen.as_ref().map(|_| secret());
+        let done = self.make(&domain, &file, &installed, setup.as_deref(), &mut made);
         match done {
             Ok(files) => {
                 made.keep();
-                self.next_steps(&domain, &file, config.is_some(), &files);
+                self.next_steps(&domain, &file, config.is_some(), &files, setup.as_deref());
                 Ok(())
             }
             Err(failure) => Err(failure),
         }
     }
 
-    fn make(&self, domain: &Domain, file: &Path, installed: &Config, made: &mut Made) -> Result<Files, Failure> {
+    /// `setup` is the secret of the link that makes the first administrator, where the control panel is served.
+    fn make(
+        &self,
+        domain: &Domain,
+        file: &Path,
+        installed: &Config,
+        setup: Option<&str>,
+        made: &mut Made,
+    ) -> Result<Files, Failure> {
         made.directory(&installed.data_dir, 0o700)?;
         let files = match (&self.certificate, &self.key) {
             (Some(certificate), Some(key)) => Files {
@@ -95,7 +107,7 @@ impl Init {
             .enable_all()
             .build()
             .map_err(Failure::failed)?
-            .block_on(populate(&installed.database(), domain))?;
+            .block_on(populate(&installed.database(), domain, setup))?;
         let text = config::render(&Template {
             data_dir: &installed.data_dir,
             certificate: &files.pair.certificate,
@@ -108,7 +120,7 @@ impl Init {
         Ok(files)
     }
 
-    fn next_steps(&self, domain: &Domain, file: &Path, named: bool, files: &Files) {
+    fn next_steps(&self, domain: &Domain, file: &Path, named: bool, files: &Files, setup: Option<&str>) {
         let option = if named || file != Path::new(CONFIG_DEFAULT) {
             format!(" --config {}", file.display())
         } else {
@@ -123,9 +135,10 @@ impl Init {
         }
         output::line("\nNext:");
         output::line(format_args!("  legation{option} serve"));
-        if let Some(panel) = &self.admin_listen {
-            output::line(format_args!("  legation{option} admin add NAME --role administrator"));
-            output::line(format_args!("  the control panel: https://{panel}/"));
+        if let Some((panel, secret)) = self.admin_listen.as_ref().zip(setup) {
+            output::line("  and in a browser the link that makes the first administrator, once, within an hour:");
+            output::line(format_args!("  https://{panel}/setup/{secret}"));
+            output::line(format_args!("  later: legation{option} admin add NAME --role administrator"));
         }
         output::line(format_args!("  legation{option} user add alice@{domain}"));
         output::line(format_args!("  legation{option} partner add fabrikam.example --type federated"));
@@ -136,6 +149,11 @@ impl Init {
 struct Files {
     pair: CertificateFiles,
     is_self_signed: bool,
+}
+
+/// 256 random bits in hexadecimal.
+fn secret() -> String {
+    net::entropy::bytes::<32>().iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 fn self_signed(domain: &Domain, data_dir: &Path, made: &mut Made) -> Result<CertificateFiles, Failure> {
@@ -149,11 +167,16 @@ fn self_signed(domain: &Domain, data_dir: &Path, made: &mut Made) -> Result<Cert
     Ok(pair)
 }
 
-async fn populate(database: &Path, domain: &Domain) -> Result<(), Failure> {
+async fn populate(database: &Path, domain: &Domain, setup: Option<&str>) -> Result<(), Failure> {
     let store = Store::open(database).await.map_err(Failure::failed)?;
-    let added = store.add_domain(&Actor::new("legation init", "setup"), domain, &[Backend::Registrar]).await;
+    let actor = Actor::new("legation init", "setup");
+    let mut done = store.add_domain(&actor, domain, &[Backend::Registrar]).await.map(drop);
+    if let (Ok(()), Some(secret)) = (&done, setup) {
+        let expires_at = Timestamp::from_millis(net::clock::now().wall.as_millis() + SETUP_MILLIS);
+        done = store.offer_setup(&actor, secret, expires_at).await;
+    }
     store.close().await;
-    added.map(drop).map_err(Failure::failed)
+    done.map_err(Failure::failed)
 }
 
 fn absolute(path: &Path) -> Result<PathBuf, Failure> {

@@ -35,7 +35,8 @@ fn a_token_opens_the_api_over_https_as_far_as_its_role_goes() {
     let init = [&["init", "--domain", "contoso.example", "--data-dir", &data], &listen[..]].concat();
     let made = place.run(&init).succeeded();
     assert!(
-        made.stdout.contains("admin add NAME --role administrator") && made.stdout.contains("https://127.0.0.1:0/")
+        made.stdout.contains("admin add NAME --role administrator")
+            && made.stdout.contains("https://127.0.0.1:0/setup/")
     );
     place.run(&["config", "check"]).succeeded();
     let server = Server::start(&place);

@@ -32,7 +32,7 @@ pub(super) async fn list(
     }
 }
 
-fn view(visitor: &Visitor, certificates: &Certificates) -> View {
+pub(super) fn table(visitor: &Visitor, certificates: &Certificates) -> Table {
     let (words, w) = (visitor.words(), SecurityWords::of(visitor.language));
     let columns = [w.names, w.for_domains, w.issuer, w.days_left, w.ends];
     let mut table = Table::new("certificates", words.certificates, &columns, w.no_certificates);
@@ -47,8 +47,13 @@ fn view(visitor: &Visitor, certificates: &Certificates) -> View {
             vec![Piece::Time(one.not_after.clone())],
         ]);
     }
-    let frame = visitor.frame_at(Place::Security, "/certificates", words.certificates);
-    let mut view = View::new(frame, w.certificates_lead, vec![Section::Table(table)]);
+    table
+}
+
+fn view(visitor: &Visitor, certificates: &Certificates) -> View {
+    let w = SecurityWords::of(visitor.language);
+    let frame = visitor.frame_at(Place::Security, "/certificates", visitor.words().certificates);
+    let mut view = View::new(frame, w.certificates_lead, vec![Section::Table(table(visitor, certificates))]);
     view.actions = vec![visitor.button(Act::ReloadCertificates, "/certificates/reload", w.reload, "")];
     if !certificates.domains_without.is_empty() {
         let fact = Words::fill(w.without, &[&certificates.domains_without.join(", ")]);

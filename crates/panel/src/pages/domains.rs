@@ -22,7 +22,7 @@ pub(super) fn frame(visitor: &Visitor, title: impl Into<String>) -> Frame {
     visitor.frame_at(Place::Inside, "", title)
 }
 
-fn resource(name: &str) -> String {
+pub(super) fn resource(name: &str) -> String {
     format!("/domains/{}", segment(name))
 }
 
@@ -133,7 +133,7 @@ pub(super) fn zone_table(visitor: &Visitor, zone: &DnsZone) -> Table {
     table
 }
 
-fn form(visitor: &Visitor, domain: Option<&Domain>) -> Form {
+pub(super) fn form(visitor: &Visitor, domain: Option<&Domain>) -> Form {
     let (words, w) = (visitor.words(), InsideWords::of(visitor.language));
     let server = domain.and_then(|domain| domain.xmpp_server.clone());
     let server = server.unwrap_or_else(|| XmppServer {
@@ -189,7 +189,7 @@ fn with_crumbs(visitor: &Visitor, name: Option<&str>, form: Form) -> View {
 }
 
 /// What was entered; of the inner server only where there is one.
-fn entered(fields: &Fields) -> Value {
+pub(super) fn entered(fields: &Fields) -> Value {
     let backends = fields.lines("backends");
     let mut body = json!({ "backends": backends });
     if !fields.text("secret").is_empty() {

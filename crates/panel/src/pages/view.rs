@@ -38,6 +38,7 @@ pub(super) enum Section {
     Figures(Vec<Figure>),
     Text(Text),
     Steps(Steps),
+    Progress(Vec<Stage>),
 }
 
 /// A part of a line or of a cell.
@@ -111,6 +112,13 @@ pub(super) struct Figure {
 pub(super) struct Steps {
     pub(super) heading: String,
     pub(super) rows: Vec<(bool, String)>,
+}
+
+/// A stage of setting up: its word and how it stands.
+pub(super) struct Stage {
+    pub(super) word: String,
+    pub(super) class: &'static str,
+    pub(super) is_current: bool,
 }
 
 /// Text that is copied from here.

@@ -99,6 +99,7 @@ words! { Words
     role: "Role", "역할";
     since: "Since", "시작";
     done_saved: "Saved.", "저장되었습니다.";
+    skip_stage: "Skip", "건너뛰기";
     cannot_be_undone: "This cannot be undone.", "되돌릴 수 없습니다.";
     refused_title: "Not possible", "수행할 수 없음";
     no_permission: "Your role may not do this.", "이 역할에는 권한이 없습니다.";

@@ -22,7 +22,7 @@ pub(crate) struct Browser {
 }
 
 impl Browser {
-    async fn start() -> Self {
+    pub(crate) async fn start() -> Self {
         let fixture = Fixture::new().await;
         let bound = WebListeners::bind(&["127.0.0.1:0".parse().unwrap()], &[certificate(&fixture)]).unwrap();
         let web = bound.serve(fixture.means());
@@ -47,9 +47,13 @@ impl Browser {
         );
         browser.cookies.push(cookie.split(';').next().unwrap().to_owned());
         let page = browser.get("/partners").await;
-        let token = page.text.split("name=\"form_token\" value=\"").nth(1).unwrap_or_else(|| panic!("{page:?}"));
-        token.split('"').next().unwrap().clone_into(&mut browser.form_token);
+        browser.take_form_token(&page);
         browser
+    }
+
+    pub(crate) fn take_form_token(&mut self, page: &Answer) {
+        let token = page.text.split("name=\"form_token\" value=\"").nth(1).unwrap_or_else(|| panic!("{page:?}"));
+        token.split('"').next().unwrap().clone_into(&mut self.form_token);
     }
 
     pub(crate) async fn login(&self, name: &str, password: &str) -> Answer {

@@ -316,3 +316,37 @@ async fn a_form_that_is_sent_too_late_waits_for_the_login() {
     browser.cookies.clear();
     assert_eq!(browser.post("/users/new", &fields).await.header("location"), Some("/login"));
 }
+
+/// The link makes one administrator, who goes on to the domain, to what to publish, and to the first partner.
+#[tokio::test]
+async fn the_first_run_goes_from_a_link_to_the_first_partner() {
+    let mut browser = Browser::start().await;
+    let store = browser.fixture.store.clone();
+    let actor = store::Actor::new("test", "test");
+    let in_an_hour = lexicon::Timestamp::from_millis(net::clock::now().wall.as_millis() + 3_600_000);
+    store.offer_setup(&actor, "old", lexicon::Timestamp::from_millis(1)).await.unwrap();
+    assert!(browser.get("/setup/old").await.text.contains("This link does not work"));
+    assert_eq!(browser.send("/setup/old", &[("name", "first")]).await.status, 404);
+    store.offer_setup(&actor, "secret", in_an_hour).await.unwrap();
+    assert_eq!(browser.get("/setup/guess").await.status, 404);
+    let page = browser.get("/setup/secret").await;
+    assert!(page.status == 200 && page.text.contains("1. Administrator") && !page.text.contains("<script"), "{page:?}");
+    let fields = |password, again| [("name", "first"), ("password", password), ("again", again)];
+    assert_eq!(browser.send("/setup/secret", &fields("short", "short")).await.status, 422);
+    assert_eq!(browser.send("/setup/secret", &fields(PASSWORD, "another good one")).await.status, 422);
+    let made = browser.send("/setup/secret", &fields(PASSWORD, PASSWORD)).await;
+    assert_eq!(made.header("location"), Some("/first/domain"), "{made:?}");
+    browser.cookies.push(made.header("set-cookie").unwrap().split(';').next().unwrap().to_owned());
+    assert_eq!(browser.send("/setup/secret", &fields(PASSWORD, PASSWORD)).await.status, 404, "it works once");
+    let page = browser.get("/first/domain").await;
+    assert!(page.text.contains("action=\"/first/domain\"") && page.text.contains(">registrar</textarea>"));
+    browser.take_form_token(&page);
+    let refused = browser.post("/first/domain", &[("backends", "nothing")]).await;
+    assert!(refused.status == 422 && refused.text.contains("href=\"#backends\""), "{refused:?}");
+    let saved = browser.post("/first/domain", &[("backends", "registrar")]).await;
+    assert_eq!(saved.header("location"), Some("/first/publish"), "{saved:?}");
+    let page = browser.get("/first/publish").await;
+    assert!(page.text.contains("href=\"/partners/new\"") && page.text.contains("contoso.example"), "{}", page.text);
+    let audit = browser.fixture.get("/audit?subject=first").await.body["items"].clone();
+    assert_eq!((&audit[0]["action"], &audit[0]["who"]), (&json!("administrator.added"), &json!("first")));
+}

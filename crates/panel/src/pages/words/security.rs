@@ -1,6 +1,20 @@
 //! Administrators, tokens, certificates, audit log, import and export, and setting up.
 
 words! { SecurityWords
+    setup: "Set up", "설정";
+    setup_lead: "Until you add a partner, no outside domain can send or receive. Everything here can be changed later.",
+        "파트너를 추가하기 전에는 외부 도메인이 메시지를 주고받을 수 없습니다. 모든 내용은 나중에 변경할 수 있습니다.";
+    stage_administrator: "1. Administrator", "1. 관리자";
+    stage_domain: "2. Internal domain", "2. 내부 도메인";
+    stage_publish: "3. What to publish", "3. 게시할 내용";
+    stage_partner: "4. First partner", "4. 첫 파트너";
+    first_administrator: "First administrator", "첫 관리자";
+    works_once: "This link works once, until {0} UTC.", "이 링크는 {0} UTC까지 한 번만 사용할 수 있습니다.";
+    link_gone: "This link does not work: it was used, or its hour is over. Run legation admin add on this machine.",
+        "이 링크는 사용할 수 없습니다. 이미 사용되었거나 한 시간이 지났습니다. 이 컴퓨터에서 legation admin add를 실행하십시오.";
+    go_on: "Continue", "계속";
+    moving: "Moving from the original? After the domain, Import and export reads its partners, policies and settings.",
+        "원래 제품에서 이전하는 경우: 도메인 다음에 가져오기 및 내보내기에서 파트너, 정책, 설정을 읽습니다.";
     administrators_lead: "Who may sign in here, and what each may do.", "로그인할 수 있는 사람과 각자의 권한.";
     new_administrator: "New administrator", "새 관리자";
     edit_administrator: "Edit the administrator {0}", "관리자 {0} 편집";

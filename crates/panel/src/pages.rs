@@ -2,7 +2,8 @@
 //!
 //! A page changes nothing but through the API, which it calls in this process in the name of who is logged in: so roles,
 //! checks and audit are the same as from anywhere. Text of others is escaped by the templates; nothing inline is executed,
-//! since the Content-Security-Policy permits our own style sheet and nothing else.
+//! since the Content-Security-Policy permits our own style sheet and script alone. The script keeps pages true while they are
+//! open; without it they are as complete.
 //!
 //! Every form brings back a text that only its own session knows, and is refused if the browser says that it comes from
 //! elsewhere.
@@ -66,10 +67,11 @@ use words::{Language, Words};
 const LANGUAGE_COOKIE: &str = "__Host-language";
 
 const STYLE: &str = include_str!("../assets/panel.css");
+const SCRIPT: &str = include_str!("../assets/panel.js");
 
-/// Nothing but our style sheet, and forms to ourselves.
-const POLICY: &str = "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; base-uri 'none'; \
-                      frame-ancestors 'none'";
+/// Nothing but our style sheet and script, events and forms from and to ourselves.
+const POLICY: &str = "default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self'; img-src 'self'; \
+                      form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
 
 /// What all pages are made from. Cheap to clone.
 #[derive(Clone)]
@@ -104,6 +106,7 @@ pub(crate) fn router(means: Means, api: Router) -> Router {
         .route("/setup/{secret}", get(setup::show).post(setup::make_administrator))
         .route("/language/{tag}", get(login::choose_language))
         .route("/assets/panel.css", get(style))
+        .route("/assets/panel.js", get(script))
         .route("/favicon.ico", get(|| async { StatusCode::NO_CONTENT }))
         .merge(behind_login)
         .layer(middleware::map_response(with_policy))
@@ -113,6 +116,7 @@ pub(crate) fn router(means: Means, api: Router) -> Router {
 fn operation() -> Router<Pages> {
     Router::new()
         .route("/", get(overview::show))
+        .route("/events", get(streams::events))
         .route("/streams", get(streams::list))
         .route("/streams/{number}/close", post(streams::close))
         .route("/reports", get(reports::list))
@@ -192,6 +196,8 @@ pub(crate) struct Frame {
     may_change: bool,
     may_probe: bool,
     version: &'static str,
+    /// Whether what the page shows is kept true while it is open.
+    is_live: bool,
     bar: Vec<Tab>,
     place: &'static str,
     tabs: Vec<Tab>,
@@ -210,6 +216,7 @@ impl Visitor {
     fn frame_at(&self, place: Place, tab: &str, title: impl Into<String>) -> Frame {
         let words = self.words();
         Frame {
+            is_live: matches!(place, Place::Overview | Place::Monitoring),
             bar: place.bar(words),
             place: place.word(words),
             tabs: place.tabs(words, tab),
@@ -416,6 +423,10 @@ fn page(status: StatusCode, template: &impl Template) -> Response {
 
 async fn style() -> impl IntoResponse {
     ([(header::CONTENT_TYPE, "text/css; charset=utf-8")], Bytes::from_static(STYLE.as_bytes()))
+}
+
+async fn script() -> impl IntoResponse {
+    ([(header::CONTENT_TYPE, "text/javascript; charset=utf-8")], Bytes::from_static(SCRIPT.as_bytes()))
 }
 
 async fn with_policy(mut response: Response) -> Response {

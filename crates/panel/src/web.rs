@@ -26,7 +26,11 @@ use tokio::{
 };
 use tower_service::Service as _;
 
-use crate::{Means, access::Remote, api};
+use crate::{
+    Means,
+    access::Remote,
+    api::{self, v1::Stopped},
+};
 
 /// Connections at a time; more wait to be accepted.
 const CONNECTIONS_MAX: usize = 256;
@@ -179,8 +183,10 @@ impl Connection {
             Ok(Err(error)) => return tracing::debug!(%remote, %error, "an HTTPS connection came to nothing"),
             Err(_) => return tracing::debug!(%remote, "an HTTPS handshake took too long"),
         };
+        let stopping = Stopped(stopped.clone());
         let service = service_fn(move |mut request: hyper::Request<Incoming>| {
             request.extensions_mut().insert(Remote(remote));
+            request.extensions_mut().insert(stopping.clone());
             answer_within(REQUEST_MAX, router.clone(), request.map(Body::new))
         });
         let connection = http1::Builder::new()

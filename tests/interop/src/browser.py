@@ -97,6 +97,25 @@ def by_keyboard(page):
     told["skipped_to"] = page.evaluate("location.hash")
 
 
+def live(context, page):
+    """The overview follows what another page does, without being loaded again."""
+    page.goto(URL + "/")
+    page.locator(".live").get_by_text("Live").wait_for()
+    page.evaluate("window.sameDocument = true")
+    other = context.new_page()
+    for enabled, word in [("false", "1 Disabled"), ("true", "1 Not tried yet")]:
+        other.goto(URL + "/partners")
+        other.get_by_role("button", name="Disable" if enabled == "false" else "Enable").click()
+        page.locator("#figures").get_by_text(word).wait_for()
+    other.close()
+    look(page, "overview-live")
+    told["live"] = page.evaluate("window.sameDocument === true")
+    page.goto(f"{URL}/partners/{DOMAIN}/edit")
+    page.get_by_label("Description").fill("By keyboard")
+    page.keyboard.press("Control+Enter")
+    told["by_keyboard"] = page.locator("tbody").inner_text()
+
+
 def as_role(browser, name):
     """What another role sees: everything that it may, the rest disabled or refused."""
     context = browser.new_context(ignore_https_errors=True, viewport={"width": 1440, "height": 900}, locale="en-GB")
@@ -127,6 +146,7 @@ with sync_playwright() as playwright:
     sign_in(page, PASSWORD)
     procedure(page)
     by_keyboard(page)
+    live(context, page)
     every_page(page, "")
     page.get_by_role("link", name="한국어").click()
     page.goto(URL + "/partners")

@@ -18,12 +18,15 @@ pub mod dto;
 pub(crate) mod body;
 pub(crate) mod problem;
 
+pub(crate) use event::Stopped;
+
 mod administrator;
 mod audit;
 mod certificate;
 mod contact;
 mod dns;
 mod domain;
+mod event;
 mod import;
 mod partner;
 mod policy;
@@ -139,6 +142,7 @@ fn people_operations() -> Vec<Operation> {
 /// What is going on.
 fn running_operations() -> Vec<Operation> {
     operations! {
+        get "/events" ReadOperation => event::stream;
         post "/probes" ProbePartner => probe::start;
         get "/probes/{id}" ReadOperation => probe::show;
         delete "/probes/{id}" ProbePartner => probe::cancel;

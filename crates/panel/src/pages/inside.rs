@@ -4,13 +4,16 @@ use axum::{
     Router,
     body::{Body, to_bytes},
     extract::Request,
-    http::{Method, StatusCode, header},
+    http::{HeaderValue, Method, StatusCode, header},
     response::{IntoResponse as _, Response},
 };
 use serde::{Serialize, de::DeserializeOwned};
 use tower_service::Service as _;
 
-use crate::{access::Caller, api::v1::dto::Problem};
+use crate::{
+    access::Caller,
+    api::v1::{Stopped, dto::Problem},
+};
 
 /// Largest answer that is read, in octets.
 const ANSWER_BYTES_MAX: usize = 64 << 20;
@@ -59,6 +62,30 @@ impl Inside {
         match self.call(caller, Method::GET, path, None, Vec::new()).await {
             Ok(response) => response,
             Err(_) => StatusCode::INTERNAL_SERVER_ERROR.into_response(),
+        }
+    }
+
+    /// What happens, as it happens, from behind the event that the caller has seen last.
+    pub(crate) async fn events(
+        &self,
+        caller: &Caller,
+        last: Option<&HeaderValue>,
+        stopped: Option<Stopped>,
+    ) -> Response {
+        let mut request = Request::builder().uri("/api/v1/events");
+        if let Some(last) = last {
+            request = request.header("last-event-id", last);
+        }
+        let Ok(mut request) = request.body(Body::empty()) else {
+            return StatusCode::INTERNAL_SERVER_ERROR.into_response();
+        };
+        request.extensions_mut().insert(caller.clone());
+        if let Some(stopped) = stopped {
+            request.extensions_mut().insert(stopped);
+        }
+        match self.0.clone().call(request).await {
+            Ok(response) => response,
+            Err(never) => match never {},
         }
     }
 

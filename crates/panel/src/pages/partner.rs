@@ -57,7 +57,9 @@ pub(super) async fn show(
     if let Ok(rows) = inside.get::<Page<Audit>>(caller, &format!("/audit?subject={name}&limit=10")).await {
         sections.push(Section::Table(audit::table(&visitor, w.audit, &rows.items)));
     }
-    let mut view = View::new(visitor.frame(&partner.display_domain), partner.description.clone(), sections);
+    let mut frame = visitor.frame(&partner.display_domain);
+    frame.is_live = true;
+    let mut view = View::new(frame, partner.description.clone(), sections);
     view.crumbs =
         vec![("/partners".to_owned(), words.partners.to_owned()), (String::new(), partner.display_domain.clone())];
     let standing = partner.state.as_deref().unwrap_or("not_tried");

@@ -3,7 +3,7 @@
 use axum::{
     Extension,
     extract::{Path, Query, State},
-    http::Method,
+    http::{HeaderMap, Method},
     response::{IntoResponse as _, Redirect, Response},
 };
 use policy::role::Act;
@@ -15,7 +15,10 @@ use super::{
     view::{Table, small, state, text},
     words::OperationWords,
 };
-use crate::api::v1::dto::{Page, Stream};
+use crate::api::v1::{
+    Stopped,
+    dto::{Page, Stream},
+};
 
 pub(super) async fn list(
     State(pages): State<Pages>,
@@ -33,6 +36,17 @@ pub(super) async fn list(
         }
         Err(problem) => visitor.failed(&problem),
     }
+}
+
+/// What happens, for pages that show it.
+pub(super) async fn events(
+    State(pages): State<Pages>,
+    Extension(visitor): Extension<Visitor>,
+    stopped: Option<Extension<Stopped>>,
+    headers: HeaderMap,
+) -> Response {
+    let stopped = stopped.map(|Extension(stopped)| stopped);
+    pages.inside.events(&visitor.caller, headers.get("last-event-id"), stopped).await
 }
 
 /// A row for each pair of domains; `back` is the page to come back to after closing one.

@@ -100,6 +100,8 @@ words! { Words
     since: "Since", "시작";
     done_saved: "Saved.", "저장되었습니다.";
     skip_stage: "Skip", "건너뛰기";
+    live: "Live", "실시간";
+    not_live: "Not live; as of", "실시간 아님, 기준 시각:";
     cannot_be_undone: "This cannot be undone.", "되돌릴 수 없습니다.";
     refused_title: "Not possible", "수행할 수 없음";
     no_permission: "Your role may not do this.", "이 역할에는 권한이 없습니다.";

@@ -31,6 +31,42 @@ pub(crate) struct Client {
     tls: Tls,
 }
 
+/// A stream of events.
+pub(crate) struct Events {
+    body: hyper::body::Incoming,
+    text: String,
+    connection: tokio::task::JoinHandle<hyper::Result<()>>,
+}
+
+impl Events {
+    /// Name, id and data of the next event.
+    pub(crate) async fn event(&mut self) -> (String, String, String) {
+        loop {
+            if let Some((event, rest)) = self.text.split_once("\n\n") {
+                let field = |name: &str| {
+                    let found = event.lines().find_map(|line| line.strip_prefix(name));
+                    found.unwrap_or_default().to_owned()
+                };
+                let event = (field("event: "), field("id: "), field("data: "));
+                self.text = rest.to_owned();
+                if event.0.is_empty() {
+                    continue;
+                }
+                return event;
+            }
+            let frame = tokio::time::timeout(std::time::Duration::from_secs(10), self.body.frame()).await;
+            let data = frame.expect("an event comes").unwrap().unwrap().into_data().unwrap();
+            self.text.push_str(std::str::from_utf8(&data).unwrap());
+        }
+    }
+}
+
+impl Drop for Events {
+    fn drop(&mut self) {
+        self.connection.abort();
+    }
+}
+
 /// What came back.
 #[derive(Debug)]
 pub(crate) struct Answer {
@@ -76,8 +112,23 @@ impl Client {
         }
         let request = request.body(Full::new(Bytes::from(body.to_owned()))).unwrap();
         let (parts, body) = sender.send_request(request).await.unwrap().into_parts();
-        let text = String::from_utf8(body.collect().await.unwrap().to_bytes().to_vec()).unwrap();
+        let is_endless = parts.headers.get("content-type").is_some_and(|kind| kind == "text/event-stream");
+        let bytes = if is_endless { Bytes::new() } else { body.collect().await.unwrap().to_bytes() };
+        let text = String::from_utf8(bytes.to_vec()).unwrap();
         Answer { status: parts.status.as_u16(), text, headers: parts.headers }
+    }
+
+    /// Listens to events.
+    pub(crate) async fn listen(&self, path: &str, headers: &[(&str, &str)]) -> Events {
+        let (mut sender, connection) = http1::handshake(TokioIo::new(self.connect().await)).await.unwrap();
+        let connection = tokio::spawn(connection);
+        let mut request = Request::builder().uri(path).header("host", "localhost");
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        let answer = sender.send_request(request.body(Full::new(Bytes::new())).unwrap()).await.unwrap();
+        assert_eq!(answer.headers()["content-type"], "text/event-stream");
+        Events { body: answer.into_body(), text: String::new(), connection }
     }
 
     /// Without TLS; until the other end closes.

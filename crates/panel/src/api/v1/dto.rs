@@ -34,7 +34,7 @@ pub use probe::{NewProbe, Probe, WorkingRow};
 pub use problem::{FieldError, FieldWarning, Problem};
 pub use report::{Report, Step};
 pub use setting::{Setting, Settings, SettingsChanged};
-pub use status::{Component, Listener, Status, Stream};
+pub use status::{Component, Listener, Running, Status, Stream};
 pub use token::{NewToken, Token, TokenMade, WhoAmI};
 pub use trunk::{
     NewTrunk, Trunk, TrunkChanged, TrunkChanges, TrunkConnection, TrunkState, TrunkTarget, TrunkTest, TrunkTestStep,

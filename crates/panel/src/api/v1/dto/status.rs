@@ -46,6 +46,18 @@ pub struct Component {
     pub waiting: u64,
 }
 
+/// How much is going on.
+#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(default)]
+pub struct Running {
+    /// Rows of live streams.
+    pub streams: u64,
+    /// Registered SIP endpoints.
+    pub registrations: u64,
+    /// Message sessions.
+    pub message_sessions: u64,
+}
+
 /// A place where connections or datagrams are accepted.
 #[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
 #[serde(default)]

@@ -28,6 +28,7 @@ mod dns;
 mod domain;
 mod event;
 mod import;
+mod openapi;
 mod partner;
 mod policy;
 mod probe;
@@ -77,6 +78,7 @@ fn access_operations() -> Vec<Operation> {
         get "/tokens" Administer => token::list;
         post "/tokens" Administer => token::add;
         delete "/tokens/{name}" Administer => token::remove;
+        get "/openapi.json" OwnAccount => openapi::show;
         get "/whoami" OwnAccount => token::who_am_i;
         put "/whoami/password" OwnAccount => administrator::change_own;
     }

@@ -82,6 +82,7 @@ const OPERATIONS: &[(&str, &str, &str)] = &[
     ("put", "/users/{address}/password", PEOPLE),
     ("get", "/users/{address}/policy", EVERYBODY),
     ("put", "/users/{address}/policy", PEOPLE),
+    ("get", "/openapi.json", EVERYBODY),
     ("get", "/whoami", EVERYBODY),
     ("put", "/whoami/password", EVERYBODY),
 ];

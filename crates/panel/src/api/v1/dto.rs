@@ -43,6 +43,7 @@ pub use user::{DigestChoice, NewPassword, NewUser, NewUserBackend, User, UserBac
 
 /// Part of a list.
 #[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Page<T> {
     /// The items.
     pub items: Vec<T>,

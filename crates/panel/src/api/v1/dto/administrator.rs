@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 /// An administrator, without the password.
 #[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(default)]
 pub struct Administrator {
     /// What they log in as.
@@ -22,6 +23,7 @@ pub struct Administrator {
 
 /// A new administrator.
 #[derive(Clone, Default, Deserialize, Eq, PartialEq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(default, deny_unknown_fields)]
 pub struct NewAdministrator {
     /// What they log in as; no two have the same.
@@ -34,6 +36,7 @@ pub struct NewAdministrator {
 
 /// Changes to an administrator; what is absent stays. Their sessions end.
 #[derive(Clone, Default, Deserialize, Eq, PartialEq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(default, deny_unknown_fields)]
 pub struct AdministratorChanges {
     /// What they may do.
@@ -50,6 +53,7 @@ pub struct AdministratorChanges {
 /// Without the password.
 /// The caller's own password: the one before, and the new one.
 #[derive(Clone, Default, Deserialize, Eq, PartialEq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(default, deny_unknown_fields)]
 pub struct OwnPassword {
     /// The password so far.

@@ -5,6 +5,7 @@ use serde_json::Value;
 
 /// One administrative change.
 #[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Audit {
     /// Position in the log, from 1.
     pub number: u64,
@@ -30,6 +31,7 @@ pub struct Audit {
 
 /// The chain of the audit log is whole.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct AuditVerified {
     /// How many rows were checked.
     pub rows: u64,

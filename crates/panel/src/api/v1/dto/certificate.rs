@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 /// The certificates that are shown to partners, or those in the files.
 #[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(default)]
 pub struct Certificates {
     /// In the order of the configuration file; the first is shown when no other fits.
@@ -16,6 +17,7 @@ pub struct Certificates {
 
 /// One certificate with its key.
 #[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(default)]
 pub struct Certificate {
     /// The file with the certificate and its chain.
@@ -42,6 +44,7 @@ pub struct Certificate {
 
 /// The certificate that a partner's server showed.
 #[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(default)]
 pub struct PeerCertificate {
     /// The subject, for people. As the partner wrote it.

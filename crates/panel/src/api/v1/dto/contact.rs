@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 /// What stands between an internal user and a partner's user.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Contact {
     /// Id of the row.
     pub id: String,
@@ -33,6 +34,7 @@ pub struct Contact {
 
 /// A pending invitation.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Invitation {
     /// Id of the row.
     pub id: String,
@@ -46,6 +48,7 @@ pub struct Invitation {
 
 /// Whose contact a request is about.
 #[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(default, deny_unknown_fields)]
 pub struct ContactPair {
     /// The internal user.

@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 /// What an internal domain needs in DNS.
 #[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(default)]
 pub struct DnsZone {
     /// The internal domain, A-labels.
@@ -16,6 +17,7 @@ pub struct DnsZone {
 
 /// One record, and what a name server said when it was asked for it.
 #[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(default)]
 pub struct DnsRecord {
     /// The name, without the trailing dot.

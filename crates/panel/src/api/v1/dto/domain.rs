@@ -8,6 +8,7 @@ use super::{FieldWarning, present};
 
 /// An internal domain.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Domain {
     /// Id of the row.
     pub id: String,
@@ -36,6 +37,7 @@ pub struct Domain {
 
 /// A new internal domain.
 #[derive(Clone, Default, Deserialize, Eq, PartialEq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(default, deny_unknown_fields)]
 pub struct NewDomain {
     /// Its name.
@@ -53,6 +55,7 @@ pub struct NewDomain {
 
 /// What to change of an internal domain; what is absent stays.
 #[derive(Clone, Default, Deserialize, Eq, PartialEq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(default, deny_unknown_fields)]
 pub struct DomainChanges {
     /// What serves it.
@@ -68,6 +71,7 @@ pub struct DomainChanges {
 
 /// The XMPP server behind an internal domain.
 #[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(default)]
 pub struct XmppServer {
     /// Where it is reached, first choice first.
@@ -92,6 +96,7 @@ pub struct XmppServer {
 
 /// An XMPP server as entered; what is absent has its default, or stays. A list replaces the whole list.
 #[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(default, deny_unknown_fields)]
 #[expect(missing_docs, reason = "the fields are those of the server, by their names")]
 pub struct XmppServerChanges {

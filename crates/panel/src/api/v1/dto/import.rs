@@ -7,6 +7,7 @@ use super::{FieldError, FieldWarning};
 
 /// What an import did, or in a dry run would do.
 #[derive(Clone, Debug, Default, Deserialize, PartialEq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(default)]
 pub struct Import {
     /// What the file holds: `partners`, `settings`, `policies`, `users` or `contacts`.
@@ -23,6 +24,7 @@ pub struct Import {
 
 /// One row of the file.
 #[derive(Clone, Debug, Default, Deserialize, PartialEq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(default)]
 pub struct ImportRow {
     /// Counted from 1, without a header.
@@ -44,6 +46,7 @@ pub struct ImportRow {
 
 /// A field that changes.
 #[derive(Clone, Debug, Default, Deserialize, PartialEq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(default)]
 pub struct FieldChange {
     /// Its name.

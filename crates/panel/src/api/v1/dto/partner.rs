@@ -6,6 +6,7 @@ use super::{FieldWarning, present};
 
 /// A partner. Domains are A-labels.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[expect(missing_docs, reason = "the fields are those of the partner's form, by their names")]
 pub struct Partner {
     pub primary_domain: String,
@@ -51,6 +52,7 @@ pub struct Partner {
 
 /// The last attempt that succeeded, or that failed, with any domain of a partner.
 #[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(default)]
 pub struct LastAttempt {
     /// When it began.
@@ -69,6 +71,7 @@ pub struct LastAttempt {
 
 /// A new partner; what is absent has its default.
 #[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(default, deny_unknown_fields)]
 #[expect(missing_docs, reason = "the fields are those of the partner's form, by their names")]
 pub struct NewPartner {
@@ -102,6 +105,7 @@ pub struct NewPartner {
 /// Changes to a partner; what is absent stays. `add_domains` and `remove_domains` change the list of additional domains,
 /// `additional_domains` replaces it.
 #[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(default, deny_unknown_fields)]
 #[expect(missing_docs, reason = "the fields are those of the partner's form, by their names")]
 pub struct PartnerChanges {
@@ -139,6 +143,7 @@ pub struct PartnerChanges {
 
 /// What became, or in a dry run would become, of a partner.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct PartnerChanged {
     /// The partner after the change.
     pub partner: Partner,

@@ -6,6 +6,7 @@ use super::{FieldWarning, present};
 
 /// A policy. Domains are A-labels.
 #[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(default)]
 pub struct Policy {
     /// `global`, `site:DOMAIN` or `user:NAME`.
@@ -29,6 +30,7 @@ pub struct Policy {
 
 /// A new policy; what is absent has its default.
 #[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(default, deny_unknown_fields)]
 pub struct NewPolicy {
     /// `site:DOMAIN` or `user:NAME`.
@@ -46,6 +48,7 @@ pub struct NewPolicy {
 
 /// Changes to a policy; what is absent stays.
 #[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(default, deny_unknown_fields)]
 pub struct PolicyChanges {
     /// Federation at all.
@@ -61,6 +64,7 @@ pub struct PolicyChanges {
 
 /// What became, or in a dry run would become, of a policy.
 #[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(default)]
 pub struct PolicyChanged {
     /// The policy after the change.
@@ -73,6 +77,7 @@ pub struct PolicyChanged {
 
 /// Which policy counts for an internal address, which need not have an account.
 #[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(default)]
 pub struct UserPolicy {
     /// The address.
@@ -85,6 +90,7 @@ pub struct UserPolicy {
 
 /// Which policy is assigned to an internal address.
 #[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(default, deny_unknown_fields)]
 pub struct NewUserPolicy {
     /// `user:NAME`; `null`: none of its own.

@@ -6,6 +6,7 @@ use super::{PartnerChanges, Report, Step};
 
 /// What to probe.
 #[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(default, deny_unknown_fields)]
 pub struct NewProbe {
     /// The domain to connect to; it need not be a partner's.
@@ -20,6 +21,7 @@ pub struct NewProbe {
 
 /// A probe.
 #[derive(Clone, Debug, Default, Deserialize, PartialEq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(default)]
 pub struct Probe {
     /// Names it while it is remembered.
@@ -40,6 +42,7 @@ pub struct Probe {
 
 /// Negotiation settings that would work.
 #[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(default)]
 #[expect(missing_docs, reason = "the fields are those of the partner's form, by their names")]
 pub struct WorkingRow {

@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 /// Why a request was refused (`application/problem+json`). Nothing was changed.
 #[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Problem {
     /// What kind: `urn:legation:problem:…`; never changes its meaning.
     #[serde(rename = "type")]
@@ -21,6 +22,7 @@ pub struct Problem {
 
 /// One faulty field.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct FieldError {
     /// Its name.
     pub field: String,
@@ -32,6 +34,7 @@ pub struct FieldError {
 
 /// What to know about a field that was accepted.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct FieldWarning {
     /// Its name.
     pub field: String,

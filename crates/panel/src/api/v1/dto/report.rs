@@ -6,6 +6,7 @@ use serde_json::Value;
 
 /// The story of one connection attempt.
 #[derive(Clone, Debug, Default, Deserialize, PartialEq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(default)]
 pub struct Report {
     /// Sorts by time.
@@ -45,6 +46,7 @@ pub struct Report {
 
 /// One step of an attempt.
 #[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(default)]
 pub struct Step {
     /// `lookup`, `connect`, `tls`, `certificate_chain`, `certificate_identity`, `offered`, `method`, `result`.

@@ -6,6 +6,7 @@ use serde_json::Value;
 
 /// One setting with what is known about it.
 #[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Setting {
     /// Its name.
     pub name: String,
@@ -33,6 +34,7 @@ pub struct Setting {
 
 /// All settings.
 #[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Settings {
     /// In the order in which they are shown.
     pub items: Vec<Setting>,
@@ -42,6 +44,7 @@ pub struct Settings {
 
 /// What became, or in a dry run would become, of the settings. The request is an object of names and values.
 #[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct SettingsChanged {
     /// The settings that were named, after the change.
     pub items: Vec<Setting>,

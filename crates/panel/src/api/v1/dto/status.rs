@@ -8,6 +8,7 @@ use super::PeerCertificate;
 
 /// The server now.
 #[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(default)]
 pub struct Status {
     /// Version of the program.
@@ -34,6 +35,7 @@ pub struct Status {
 
 /// A connected component.
 #[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(default)]
 pub struct Component {
     /// The internal domain that it serves.
@@ -48,6 +50,7 @@ pub struct Component {
 
 /// How much is going on.
 #[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(default)]
 pub struct Running {
     /// Rows of live streams.
@@ -60,6 +63,7 @@ pub struct Running {
 
 /// A place where connections or datagrams are accepted.
 #[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(default)]
 pub struct Listener {
     /// For what: `xmpp`, `sip`, `api`.
@@ -72,6 +76,7 @@ pub struct Listener {
 
 /// One stream.
 #[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(default)]
 pub struct Stream {
     /// Names the connection, for closing it; a connection may carry several pairs.

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 /// A token without its secret.
 #[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(default)]
 pub struct Token {
     /// What people call it.
@@ -24,6 +25,7 @@ pub struct Token {
 
 /// A new token.
 #[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(default, deny_unknown_fields)]
 pub struct NewToken {
     /// What people call it; no two have the same.
@@ -37,6 +39,7 @@ pub struct NewToken {
 
 /// A token that was made, with its secret, which is never shown again.
 #[derive(Clone, Default, Deserialize, Eq, PartialEq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(default)]
 pub struct TokenMade {
     /// The token.
@@ -54,6 +57,7 @@ impl fmt::Debug for TokenMade {
 
 /// Who the caller is.
 #[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(default)]
 pub struct WhoAmI {
     /// As it stands in the audit log: `uid:0`, `token:NAME`.

@@ -6,6 +6,7 @@ use super::{FieldWarning, PeerCertificate};
 
 /// A trunk.
 #[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(default)]
 pub struct Trunk {
     /// Its identity.
@@ -71,6 +72,7 @@ pub struct TrunkState {
 
 /// An address of a trunk.
 #[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(default)]
 pub struct TrunkTarget {
     /// The target as it was configured.
@@ -89,6 +91,7 @@ pub struct TrunkTarget {
 
 /// A live connection of a trunk.
 #[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(default)]
 pub struct TrunkConnection {
     /// Address of the other end.
@@ -105,6 +108,7 @@ pub struct TrunkConnection {
 
 /// What an OPTIONS to every target has shown.
 #[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(default)]
 pub struct TrunkTest {
     /// Which trunk.
@@ -117,6 +121,7 @@ pub struct TrunkTest {
 
 /// One step of a test.
 #[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(default)]
 pub struct TrunkTestStep {
     /// The target as it was configured.
@@ -137,6 +142,7 @@ pub struct TrunkTestStep {
 
 /// A new trunk; what is absent has its default.
 #[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(default, deny_unknown_fields)]
 #[expect(missing_docs, reason = "the fields are those of a trunk, by their names")]
 pub struct NewTrunk {
@@ -165,6 +171,7 @@ pub struct NewTrunk {
 
 /// Changes to a trunk; what is absent stays, a list replaces the whole list.
 #[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(default, deny_unknown_fields)]
 #[expect(missing_docs, reason = "the fields are those of a trunk, by their names")]
 pub struct TrunkChanges {
@@ -192,6 +199,7 @@ pub struct TrunkChanges {
 
 /// What became, or in a dry run would become, of a trunk.
 #[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(default)]
 pub struct TrunkChanged {
     /// The trunk after the change.

@@ -8,6 +8,7 @@ use super::present;
 
 /// With which algorithms a user is challenged (RFC 8760).
 #[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum DigestChoice {
     /// SHA-256 and MD5, the stronger first.
@@ -19,6 +20,7 @@ pub enum DigestChoice {
 
 /// A user. The password and what is made of it are never shown.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct User {
     /// Id of the row.
     pub id: String,
@@ -43,6 +45,7 @@ pub struct User {
 
 /// A new user.
 #[derive(Clone, Default, Deserialize, Eq, PartialEq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(default, deny_unknown_fields)]
 pub struct NewUser {
     /// The address; its domain is an internal domain.
@@ -58,6 +61,7 @@ pub struct NewUser {
 
 /// Changes to a user; what is absent stays.
 #[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(default, deny_unknown_fields)]
 pub struct UserChanges {
     /// The name for people.
@@ -70,6 +74,7 @@ pub struct UserChanges {
 
 /// A new password.
 #[derive(Clone, Default, Deserialize, Eq, PartialEq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(default, deny_unknown_fields)]
 pub struct NewPassword {
     /// The password.
@@ -80,6 +85,7 @@ pub struct NewPassword {
 
 /// What serves an internal address, which need not have an account.
 #[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(default)]
 pub struct UserBackend {
     /// The address.
@@ -94,6 +100,7 @@ pub struct UserBackend {
 
 /// What is to serve an internal address.
 #[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(default, deny_unknown_fields)]
 pub struct NewUserBackend {
     /// One of its domain's backends; `null`: the first of them.

@@ -13,12 +13,15 @@
 //! `… -- sip [--messages N] [--uris N] [--registrations N] [--contacts N]
 //! [--dialogs N] [legation] [kamailio]` measures the gateway beside
 //! Kamailio (Debian: `kamailio kamailio-tls-modules`), and what registrations, contacts and sessions cost.
+//!
+//! `… -- panel [--partners N] [--looks N]` measures the control panel's pages with many partners.
 
 use std::{error::Error, process::ExitCode, sync::Arc, time::Duration};
 
 mod certificates;
 mod edge;
 mod figures;
+mod panel;
 mod partner;
 mod process;
 mod road;
@@ -79,6 +82,7 @@ fn main() -> ExitCode {
         Some(_) => return legation::commands::main(),
         None if arguments.next_if(|first| first == "edge").is_some() => compare(arguments),
         None if arguments.next_if(|first| first == "sip").is_some() => beside_kamailio(arguments),
+        None if arguments.next_if(|first| first == "panel").is_some() => looked_at(arguments),
         None => load(arguments),
     };
     match done {
@@ -120,6 +124,12 @@ fn beside_kamailio(arguments: impl Iterator<Item = String>) -> Result<(), Failur
     let names = read(arguments, fields, &["legation", "kamailio"])?;
     process::allow_sockets(plan.registrations + SOCKETS_BESIDE)?;
     compared(sip::measure(plan, &names))
+}
+
+fn looked_at(arguments: impl Iterator<Item = String>) -> Result<(), Failure> {
+    let mut plan = panel::Plan { partners: 10_000, looks: 200 };
+    read(arguments, [("--partners", &mut plan.partners), ("--looks", &mut plan.looks)], &[])?;
+    compared(panel::measure(plan))
 }
 
 fn compared(measured: impl Future<Output = Result<figures::Comparison, Failure>>) -> Result<(), Failure> {

@@ -6,12 +6,13 @@
 //! partner's user must be durable first. Sockets are in `sip`, all decisions in one task per shard.
 //!
 //! Internal addresses are those of the built-in registrar, of components, and of SIP deployments behind trunks. Presence of
-//! registrar users is told to partners' users, and theirs to all SIP users who subscribe; that of users behind trunks is left
-//! out.
+//! registrar users is told to partners' users, and theirs to all SIP users who subscribe; that of users behind trunks is had
+//! from their deployments.
 
 mod book;
 mod component;
 mod counters;
+mod message_test;
 mod running;
 mod serving;
 mod session;
@@ -20,6 +21,7 @@ mod sip;
 mod trunk;
 
 pub use counters::{Ledger, Snapshot};
+pub use message_test::MessageStep;
 pub use running::{
     Certificates, ConnectedComponent, GatewayConfig, GatewayError, Links, Monitor, Registration, Running, start,
 };

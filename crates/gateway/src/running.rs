@@ -224,6 +224,11 @@ impl Monitor {
         }
     }
 
+    /// Asks the shard something that it answers by other means.
+    pub(crate) async fn ask(&self, question: Question) -> Result<(), ()> {
+        self.questions.send(question).await.map_err(drop)
+    }
+
     /// Sends one OPTIONS to every target of a trunk, on a connection of its own, and tells each step; none if there is no
     /// such trunk. Needs a tokio runtime and takes some seconds where a target is silent.
     pub async fn test_trunk(&self, name: &TrunkName) -> Option<TrunkTest> {

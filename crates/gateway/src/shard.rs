@@ -21,6 +21,7 @@ mod registration;
 mod request;
 mod sessions;
 mod stanza;
+mod test_message;
 #[cfg(test)]
 mod tests;
 mod trunk_presence;
@@ -48,6 +49,8 @@ use tokio::{
     sync::{mpsc, oneshot, watch},
     time::sleep_until,
 };
+
+pub(crate) use test_message::{ANSWER_MAX, HOP_MAX, TestEvent, TestMessage};
 
 pub(crate) use components::{INNER_WINDOW, LINK_WINDOW as COMPONENTS_WINDOW, Ports};
 
@@ -106,6 +109,8 @@ pub(crate) enum Question {
     Trunk(TrunkName, oneshot::Sender<Option<(Box<Trunk>, Dialler, Way)>>),
     /// How many message sessions stand now.
     Sessions(oneshot::Sender<SessionsStatus>),
+    /// A message that shows whether an address is reached.
+    Message(Box<TestMessage>),
 }
 
 /// A store write that has ended.
@@ -162,6 +167,7 @@ pub(crate) struct Shard {
     writes: usize,
     port: Port,
     outward: outward::Outward,
+    tests: test_message::Tests,
     components: components::Components,
     serving: Serving,
     trunks: trunks::Trunks,
@@ -213,6 +219,7 @@ impl Shard {
             writes: 0,
             port: parts.port,
             outward: outward::Outward::default(),
+            tests: test_message::Tests::default(),
             components: components::Components::new(parts.components, parts.serving.components.clone()),
             serving: Serving::new(parts.serving),
             trunks: trunks::Trunks::new(parts.dialler),
@@ -467,6 +474,7 @@ impl Shard {
             Question::Sessions(reply) => {
                 let _ = reply.send(self.sessions_status());
             }
+            Question::Message(order) => self.send_test(*order),
             Question::Trunk(name, reply) => {
                 let _ = reply.send(self.trunk_for_test(&name));
             }

@@ -16,7 +16,7 @@ use serde::Serialize;
 use crate::{
     client::Client,
     config::Config,
-    output::{self, Failure, Format},
+    output::{self, Failure, Format, Printed},
 };
 
 mod admin;
@@ -29,6 +29,8 @@ mod doctor;
 mod domain;
 mod import;
 mod init;
+mod manual;
+mod message;
 mod partner;
 mod password;
 mod policy;
@@ -59,7 +61,7 @@ struct Line {
     socket: Option<PathBuf>,
     /// How results are printed
     #[arg(long, global = true, value_name = "FORMAT", value_enum, default_value_t, help_heading = EVERYWHERE)]
-    output: Format,
+    output: Printed,
     #[command(subcommand)]
     command: Command,
 }
@@ -122,8 +124,22 @@ enum Command {
     /// Live streams with partners
     #[command(subcommand)]
     Stream(stream::Command),
+    /// Messages that show whether an address is reached
+    #[command(subcommand)]
+    Message(message::Command),
     /// What the server does now
     Status,
+    /// Print what completes this command line in a shell
+    Completions {
+        /// Of which shell
+        shell: clap_complete::Shell,
+    },
+    /// Print the manual page, or write those of all commands
+    Man {
+        /// Write a page for each command into this directory
+        #[arg(long, value_name = "DIRECTORY")]
+        directory: Option<PathBuf>,
+    },
 }
 
 /// What a command works with.
@@ -174,15 +190,18 @@ pub fn main() -> ExitCode {
 
 fn run(line: Line) -> Result<ExitCode, Failure> {
     let config = config_path(line.config.as_deref());
+    let format = line.output.format();
     match line.command {
         Command::Init(init) => init.run(line.config.as_deref()).map(|()| ExitCode::SUCCESS),
         Command::Serve => serve::run(&config).map(|()| ExitCode::SUCCESS),
         Command::Demo { stay } => serve::demo(stay),
-        Command::Config(command) => command.run(&config, line.output).map(|()| ExitCode::SUCCESS),
-        Command::Doctor => doctor::run(&config, line.socket, line.output),
+        Command::Config(command) => command.run(&config, format).map(|()| ExitCode::SUCCESS),
+        Command::Doctor => doctor::run(&config, line.socket, format),
+        Command::Completions { shell } => manual::completions(shell).map(|()| ExitCode::SUCCESS),
+        Command::Man { directory } => manual::pages(directory.as_deref()).map(|()| ExitCode::SUCCESS),
         command => {
             let socket = socket_path(line.socket, &config)?;
-            let caller = Caller { client: Client::new(&socket), format: line.output };
+            let caller = Caller { client: Client::new(&socket), format };
             let runtime =
                 tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(Failure::failed)?;
             runtime.block_on(ask(command, &caller)).map(|()| ExitCode::SUCCESS)
@@ -206,8 +225,11 @@ async fn ask(command: Command, caller: &Caller) -> Result<(), Failure> {
         Command::Probe(settings) => probe::run(settings, caller).await,
         Command::Report(command) => command.run(caller).await,
         Command::Stream(command) => command.run(caller).await,
+        Command::Message(command) => command.run(caller).await,
         Command::Status => status::run(caller).await,
+        // Those work without the server.
         Command::Init(_) | Command::Serve | Command::Demo { .. } | Command::Config(_) | Command::Doctor => Ok(()),
+        Command::Completions { .. } | Command::Man { .. } => Ok(()),
     }
 }
 

@@ -2,11 +2,11 @@
 
 use std::{collections::BTreeMap, net::SocketAddr, sync::Arc};
 
-use lexicon::{Domain, DomainPair, Timestamp, report::Leg};
+use lexicon::{BareJid, Domain, DomainPair, Timestamp, report::Leg};
 use link::Snapshots;
 use net::dns::DnsConfig;
 use panel::{
-    DnsZone, ProbeState, TrunkState, TrunkTest,
+    DnsZone, MessageStep, ProbeState, TrunkState, TrunkTest,
     api::v1::dto::{Component, Listener, Status, Stream},
 };
 use policy::{EdgeSnapshot, Partner, TrunkName};
@@ -210,6 +210,18 @@ impl panel::Live for Live {
         Box::pin(async {
             let test = self.gateway.test_trunk(name).await?;
             Some(trunk::test(&test, net::clock::now().wall))
+        })
+    }
+
+    fn test_message(&self, from: BareJid, to: BareJid, text: String) -> panel::Answer<'_, Vec<MessageStep>> {
+        Box::pin(async {
+            let told = |step: gateway::MessageStep| MessageStep {
+                stage: step.stage.to_owned(),
+                ok: step.outcome.is_ok(),
+                text: step.outcome.unwrap_or_else(|reason| reason),
+                after_ms: step.after_ms,
+            };
+            self.gateway.test_message(from, to, text).await.into_iter().map(told).collect()
         })
     }
 

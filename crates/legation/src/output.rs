@@ -7,6 +7,7 @@ use std::{
     fmt::{self, Display},
     io::{self, BufRead as _, IsTerminal as _, Write as _},
     process::ExitCode,
+    sync::atomic::{AtomicBool, Ordering},
 };
 
 use clap::ValueEnum;
@@ -17,13 +18,38 @@ use serde::Serialize;
 
 use crate::client::ClientError;
 
-/// How results are printed.
+/// How results are printed, as it is asked for.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq, ValueEnum)]
-pub(crate) enum Format {
+pub(crate) enum Printed {
     /// Columns, for people.
     #[default]
     Table,
     /// One JSON document as the API gives it, for programs.
+    Json,
+    /// The columns of the table by commas (RFC 4180), for spreadsheets.
+    Csv,
+}
+
+impl Printed {
+    /// What commands tell apart: the columns of tables and CSV are the same.
+    pub(crate) fn format(self) -> Format {
+        BY_COMMAS.store(self == Self::Csv, Ordering::Relaxed);
+        match self {
+            Self::Json => Format::Json,
+            Self::Table | Self::Csv => Format::Table,
+        }
+    }
+}
+
+/// Whether columns are printed by commas: said once, at the start of the process.
+static BY_COMMAS: AtomicBool = AtomicBool::new(false);
+
+/// Columns, or the document of the API.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Format {
+    /// Columns.
+    Table,
+    /// One JSON document as the API gives it.
     Json,
 }
 
@@ -118,6 +144,9 @@ fn inert(document: &str) -> String {
 
 /// Prints rows under `header`; without rows, that there are none.
 pub(crate) fn table<const N: usize>(header: [&str; N], rows: impl IntoIterator<Item = [String; N]>) {
+    if BY_COMMAS.load(Ordering::Relaxed) {
+        return by_commas(std::iter::once(header.map(str::to_owned)).chain(rows));
+    }
     let mut table = Table::new();
     table.load_preset(presets::NOTHING).set_content_arrangement(ContentArrangement::Dynamic);
     table.set_header(header.map(str::to_uppercase));
@@ -133,12 +162,35 @@ pub(crate) fn table<const N: usize>(header: [&str; N], rows: impl IntoIterator<I
 
 /// Prints one thing as a list of names and values.
 pub(crate) fn fields<'a>(fields: impl IntoIterator<Item = (&'a str, String)>) {
+    if BY_COMMAS.load(Ordering::Relaxed) {
+        return by_commas(fields.into_iter().map(|(name, value)| [name.to_owned(), value]));
+    }
     let mut table = Table::new();
     table.load_preset(presets::NOTHING).set_content_arrangement(ContentArrangement::Dynamic);
     for (name, value) in fields {
         table.add_row([name.to_owned(), plain(&value)]);
     }
     print(&table);
+}
+
+fn by_commas<const N: usize>(rows: impl IntoIterator<Item = [String; N]>) {
+    let mut writer = csv::Writer::from_writer(io::stdout().lock());
+    for row in rows {
+        if writer.write_record(row.map(|cell| cell_of(&cell))).is_err() {
+            return;
+        }
+    }
+    let _ = writer.flush();
+}
+
+/// A cell that begins like a formula is a text: spreadsheets would reckon it. A dash stands for nothing.
+fn cell_of(text: &str) -> String {
+    let is_number = text.strip_prefix('-').is_some_and(|rest| rest.parse::<f64>().is_ok());
+    match text {
+        "-" => String::new(),
+        _ if text.starts_with(['=', '+', '-', '@']) && !is_number => format!("'{}", plain(text)),
+        _ => plain(text),
+    }
 }
 
 fn print(table: &Table) {
@@ -195,6 +247,15 @@ mod tests {
             [(Failure::failed("x"), 1), (Failure::Usage(String::new()), 2), (Failure::Unreachable(String::new()), 3)]
         {
             assert_eq!(failure.exit_code(), ExitCode::from(code));
+        }
+    }
+
+    #[test]
+    fn a_cell_is_never_a_formula() {
+        for (text, cell) in
+            [("=1+2", "'=1+2"), ("@x", "'@x"), ("-2", "-2"), ("-x", "'-x"), ("-", ""), ("a\x1bb", "a\u{fffd}b")]
+        {
+            assert_eq!(cell_of(text), cell);
         }
     }
 

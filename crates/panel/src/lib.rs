@@ -23,8 +23,8 @@ use policy::{Partner, TrunkName};
 use store::{Credential, Revisions, Serving, Store};
 
 pub use api::v1::dto::{
-    Certificates, Component, DigestChoice, DnsRecord, DnsZone, Status, Stream, TrunkConnection, TrunkState,
-    TrunkTarget, TrunkTest, TrunkTestStep,
+    Certificates, Component, DigestChoice, DnsRecord, DnsZone, MessageStep, Status, Stream, TrunkConnection,
+    TrunkState, TrunkTarget, TrunkTest, TrunkTestStep,
 };
 pub use socket::{Running, SocketError, start};
 pub use web::{Web, WebCertificates, WebError, WebListeners};
@@ -71,6 +71,12 @@ pub trait Live: Send + Sync {
     fn test_trunk<'a>(&'a self, name: &'a TrunkName) -> Answer<'a, Option<TrunkTest>> {
         let _ = name;
         Box::pin(async { None })
+    }
+
+    /// Sends a marked message; each hop that it has passed, up to the answer.
+    fn test_message(&self, from: BareJid, to: BareJid, text: String) -> Answer<'_, Vec<MessageStep>> {
+        let _ = (from, to, text);
+        Box::pin(async { Vec::new() })
     }
 
     /// What these internal domains need in DNS, and what is there; `partners` are the domains of enabled partners. Or why

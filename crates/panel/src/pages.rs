@@ -38,6 +38,7 @@ mod form;
 mod import;
 mod inside;
 mod login;
+mod message;
 mod overview;
 mod partner;
 mod partners;
@@ -119,6 +120,7 @@ fn operation() -> Router<Pages> {
         .route("/events", get(streams::events))
         .route("/streams", get(streams::list))
         .route("/streams/{number}/close", post(streams::close))
+        .route("/message", get(message::show).post(message::send))
         .route("/reports", get(reports::list))
         .route("/reports/{id}", get(report::show))
 }

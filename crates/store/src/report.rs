@@ -86,7 +86,9 @@ impl Store {
         }
         prune_all(connection).await?;
         change.commit().await?;
-        Ok(())
+        let told: BTreeSet<_> =
+            reports.iter().filter(|report| counts(report)).filter_map(|of| of.partner.clone()).collect();
+        self.refresh_last(told.into_iter()).await
     }
 
     /// A page of reports, newest first.

@@ -18,7 +18,7 @@ use sqlx::{
 };
 use tokio::sync::{mpsc, watch};
 
-use crate::{Revisions, StoreError, head, migration, setting, traffic};
+use crate::{Edge, Revisions, StoreError, head, last, migration, setting, traffic};
 
 /// Readers besides the one writer.
 const READERS_MAX: u32 = 4;
@@ -41,6 +41,9 @@ pub(crate) struct Core {
     pub(crate) readers: SqlitePool,
     pub(crate) revision: watch::Sender<u64>,
     pub(crate) revisions: watch::Sender<Revisions>,
+    /// The newest revision that was read.
+    pub(crate) edge: tokio::sync::Mutex<Option<Arc<Edge>>>,
+    pub(crate) last: last::Kept,
     lock: File,
 }
 
@@ -75,6 +78,8 @@ impl Store {
             readers,
             revision: watch::Sender::new(revisions.head),
             revisions: watch::Sender::new(revisions),
+            edge: tokio::sync::Mutex::default(),
+            last: last::Kept::default(),
             lock,
         });
         setting::prepare(&core).await?;

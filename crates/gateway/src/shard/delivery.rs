@@ -24,9 +24,10 @@ use lexicon::{BareJid, Jid};
 use link::Receipt;
 use policy::TrunkName;
 use store::Backend;
+use tokio::sync::mpsc;
 use xmpp::stanza::{Condition, StanzaError};
 
-use super::{Shard, request::Incoming};
+use super::{Shard, request::Incoming, test_message::TestEvent};
 use crate::component::Outgoing;
 
 /// Deliveries under way at most; beyond it the link is not read.
@@ -41,6 +42,8 @@ pub(super) enum Sender {
     User(Box<Incoming>),
     /// A component.
     Component(Box<Outgoing>),
+    /// Who tests whether the recipient is reached.
+    Test(mpsc::Sender<TestEvent>),
     /// Nobody: a notice of ours.
     Nobody,
 }
@@ -358,6 +361,13 @@ impl Shard {
                 Ended::Taken => outgoing.delivered(&self.counters),
                 ended => outgoing.refused(&to_partner(ended), &self.counters),
             },
+            Sender::Test(told) => {
+                let event = match ended {
+                    Ended::Taken => TestEvent::Delivered,
+                    ended => TestEvent::Failed(to_partner(ended)),
+                };
+                let _ = told.try_send(event);
+            }
             Sender::Nobody => {
                 if !matches!(ended, Ended::Taken) {
                     self.counters.sip("notice_lost");

@@ -253,6 +253,7 @@ impl Shard {
     /// News of a stanza of ours on the link.
     pub(super) fn settlement(&mut self, settlement: Settlement) {
         let Settlement { envelope, outcome, .. } = settlement;
+        self.test_settled(envelope, &outcome);
         let sent = if outcome.is_end() {
             self.outward.sent.remove(&envelope)
         } else {

@@ -1,7 +1,7 @@
 //! `legation audit`.
 
 use clap::Subcommand;
-use panel::api::v1::dto::{Audit, Page};
+use panel::api::v1::dto::{Audit, AuditVerified, Page};
 use serde_json::Value;
 
 use super::Caller;
@@ -21,24 +21,35 @@ pub(super) enum Command {
         #[arg(long, value_name = "COUNT", default_value_t = 50, value_parser = clap::value_parser!(u32).range(1..=1000))]
         limit: u32,
     },
+    /// Check the chain of hashes: nothing was changed or taken out since
+    Verify,
 }
 
 impl Command {
     pub(super) async fn run(self, caller: &Caller) -> Result<(), Failure> {
-        let Self::List { subject, limit } = self;
-        let subject = subject.map(|subject| format!("&subject={}", escape(&subject))).unwrap_or_default();
-        let page: Page<Audit> = caller.client.get(&format!("/api/v1/audit?limit={limit}{subject}")).await?.read()?;
-        match caller.format {
-            Format::Json => output::json(&page.items),
-            Format::Table => {
-                let rows = page.items.iter().map(|change| {
-                    let who = format!("{} ({})", change.who, change.origin);
-                    let what = difference(change.before.as_ref(), change.after.as_ref());
-                    [output::time(&change.at), who, change.action.clone(), change.subject.clone(), what]
-                });
-                output::table(["time", "who", "action", "subject", "change"], rows);
-                Ok(())
+        match self {
+            Self::List { subject, limit } => list(subject, limit, caller).await,
+            Self::Verify => {
+                let verified: AuditVerified = caller.client.get("/api/v1/audit/verify").await?.read()?;
+                caller.done(&verified, format_args!("The chain of {} entries is intact.", verified.rows))
             }
+        }
+    }
+}
+
+async fn list(subject: Option<String>, limit: u32, caller: &Caller) -> Result<(), Failure> {
+    let subject = subject.map(|subject| format!("&subject={}", escape(&subject))).unwrap_or_default();
+    let page: Page<Audit> = caller.client.get(&format!("/api/v1/audit?limit={limit}{subject}")).await?.read()?;
+    match caller.format {
+        Format::Json => output::json(&page.items),
+        Format::Table => {
+            let rows = page.items.iter().map(|change| {
+                let who = format!("{} ({})", change.who, change.origin);
+                let what = difference(change.before.as_ref(), change.after.as_ref());
+                [output::time(&change.at), who, change.action.clone(), change.subject.clone(), what]
+            });
+            output::table(["time", "who", "action", "subject", "change"], rows);
+            Ok(())
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use std::os::unix::net::UnixListener;
 
-use crate::harness::Place;
+use crate::harness::{Place, Server};
 
 #[test]
 fn help_and_version_go_to_standard_output() {
@@ -70,4 +70,36 @@ fn a_socket_that_nobody_serves_exits_with_3() {
 fn without_a_configuration_file_a_command_says_how_to_get_one() {
     let place = Place::new();
     place.run(&["partner", "list"]).failed(1, &["legation.toml", "legation init", "--config"]);
+}
+
+/// The pages are read by man, and the completions by bash.
+#[test]
+fn the_manual_and_the_completions_are_made_from_the_command_line() {
+    let place = Place::new();
+    let page = place.run(&["man"]).succeeded().stdout;
+    assert!(page.starts_with(".") && page.contains("XMPP federation gateway"), "{page}");
+    let folder = place.text("man");
+    place.run(&["man", "--directory", &folder]).succeeded();
+    let add = std::fs::read_to_string(place.path("man/legation-partner-add.1")).unwrap();
+    assert!(add.contains("dialback"), "{add}");
+    for shell in ["bash", "zsh", "fish"] {
+        let script = place.run(&["completions", shell]).succeeded().stdout;
+        assert!(script.contains("partner") && script.contains("dialback"), "{shell}");
+    }
+    place.run(&["completions", "nothing"]).failed(2, &["nothing"]);
+}
+
+#[test]
+fn lists_are_printed_by_commas_too() {
+    let place = Place::new();
+    place.init().succeeded();
+    let _server = Server::start(&place);
+    place.run(&["partner", "add", "fabrikam.example", "--type", "federated", "--description", "a, \"b\""]).succeeded();
+    let list = place.run(&["partner", "list", "--output", "csv"]).succeeded().stdout;
+    let mut lines = list.lines();
+    assert!(lines.next().unwrap().starts_with("partner,"), "{list}");
+    assert!(lines.next().unwrap().starts_with("fabrikam.example,"), "{list}");
+    let one = place.run(&["partner", "show", "fabrikam.example", "--output", "csv"]).succeeded().stdout;
+    assert!(one.contains("\"a, \"\"b\"\"\""), "{one}");
+    assert!(place.run(&["audit", "verify"]).succeeded().stdout.contains("intact"));
 }

@@ -82,6 +82,8 @@ fn every_option_of_the_guide_is_known_to_the_program() {
         &["settings", "set"],
         &["contact", "list"],
         &["audit", "list"],
+        &["man"],
+        &["message", "test"],
         &["probe"],
         &["report", "list"],
         &["stream", "close"],

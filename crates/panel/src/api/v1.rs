@@ -28,6 +28,7 @@ mod dns;
 mod domain;
 mod event;
 mod import;
+mod message;
 mod openapi;
 mod partner;
 mod policy;
@@ -145,6 +146,7 @@ fn people_operations() -> Vec<Operation> {
 fn running_operations() -> Vec<Operation> {
     operations! {
         get "/events" ReadOperation => event::stream;
+        post "/messages/test" Operate => message::test;
         post "/probes" ProbePartner => probe::start;
         get "/probes/{id}" ReadOperation => probe::show;
         delete "/probes/{id}" ProbePartner => probe::cancel;

@@ -1,5 +1,7 @@
 //! Overview: what needs attention first, then figures that lead somewhere.
 
+use std::collections::BTreeMap;
+
 use axum::{Extension, extract::State, response::Response};
 
 use super::{
@@ -8,15 +10,20 @@ use super::{
     view::{Figure, Table, link, state, text, time},
     words::OperationWords,
 };
-use crate::api::v1::dto::{Certificates, Page, Partner, Problem, Report, Status, Trunk};
+use crate::api::v1::dto::{Certificates, Page, Partner, PartnerPage, Problem, Report, Status, Trunk};
 
 /// Certificates with fewer days left are shown.
 const EXPIRY_DAYS: i64 = 30;
 
+/// Partners of one state that are shown; their number leads to the others.
+const SHOWN_MAX: usize = 20;
+
 /// What the page is made from.
 struct Now {
     status: Status,
+    /// Down and degraded, as many as are shown.
     partners: Vec<Partner>,
+    counts: BTreeMap<String, u64>,
     trunks: Vec<Trunk>,
     certificates: Certificates,
     failures: Vec<Report>,
@@ -42,9 +49,12 @@ async fn read(pages: &Pages, visitor: &Visitor) -> Result<Now, Problem> {
     let (inside, caller) = (&pages.inside, &visitor.caller);
     let failures: Page<Report> = inside.get(caller, "/reports?outcome=failure&limit=5").await?;
     let trunks: Page<Trunk> = inside.get(caller, "/trunks").await?;
+    let down: PartnerPage = inside.get(caller, &format!("/partners?state=down&limit={SHOWN_MAX}")).await?;
+    let degraded: PartnerPage = inside.get(caller, &format!("/partners?state=degraded&limit={SHOWN_MAX}")).await?;
     Ok(Now {
         status: inside.get(caller, "/status").await?,
-        partners: partners::all(pages, visitor).await?,
+        partners: down.items.into_iter().chain(degraded.items).collect(),
+        counts: down.counts,
         trunks: trunks.items,
         // Files that cannot be read are told on their own page.
         certificates: inside.get(caller, "/certificates").await.unwrap_or_default(),
@@ -54,7 +64,7 @@ async fn read(pages: &Pages, visitor: &Visitor) -> Result<Now, Problem> {
 
 fn figures(visitor: &Visitor, now: &Now) -> Vec<Figure> {
     let (words, w) = (visitor.words(), OperationWords::of(visitor.language));
-    let of_state = |word: &str| now.partners.iter().filter(|partner| partner.state.as_deref() == Some(word)).count();
+    let of_state = |word: &str| now.counts.get(word).copied().unwrap_or_default();
     let states = partners::STATES.iter().filter(|(word, _)| of_state(word) > 0).map(|(word, _)| {
         let told = format!("{} {}", of_state(word), partners::state_word(words, word));
         link(format!("/partners?state={word}"), told)
@@ -65,7 +75,7 @@ fn figures(visitor: &Visitor, now: &Now) -> Vec<Figure> {
     let refused: u64 = reasons(&now.status).map(|(_, count)| count).sum();
     let figure = |name: &str, number: String, split: Vec<Piece>| Figure { name: name.to_owned(), number, split };
     vec![
-        figure(w.partners, now.partners.len().to_string(), states.collect()),
+        figure(w.partners, now.counts.values().sum::<u64>().to_string(), states.collect()),
         figure(w.streams, now.status.streams.len().to_string(), vec![link("/streams", split)]),
         figure(w.registrations, now.status.registrations.to_string(), Vec::new()),
         figure(w.sessions, now.status.message_sessions.to_string(), Vec::new()),

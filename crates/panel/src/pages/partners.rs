@@ -10,7 +10,7 @@ use axum::{
 use serde_json::{Value, json};
 
 use super::{Fields, Frame, Pages, Visitor, Words, page};
-use crate::api::v1::dto::{Page, Partner, PartnerChanged, Problem};
+use crate::api::v1::dto::{Partner, PartnerChanged, PartnerPage};
 
 /// Rows of a page.
 const ROWS: usize = 50;
@@ -24,7 +24,8 @@ pub(super) const STATES: [(&str, &str); 5] =
 pub(super) struct Shown {
     q: String,
     state: String,
-    after: String,
+    sort: String,
+    page: usize,
     saved: String,
 }
 
@@ -35,17 +36,69 @@ struct List {
     q: String,
     saved: Option<String>,
     filters: Vec<Filter>,
+    /// The columns that the table can be sorted by: word, link, how it is sorted now.
+    domain: Order,
+    kind: Order,
+    last_success: Order,
     rows: Vec<Row>,
-    /// The page behind this one.
+    /// The pages around this one.
+    previous: Option<String>,
     next: Option<String>,
-    is_first: bool,
+    /// Where in all of them it is.
+    range: String,
+}
+
+/// A column that the table can be sorted by.
+struct Order {
+    link: String,
+    /// `ascending`, `descending`, or nothing.
+    now: &'static str,
+}
+
+impl Order {
+    /// The link sorts by the column, and backwards if that is so already.
+    fn new(shown: &Shown, column: &str) -> Self {
+        let backwards = format!("-{column}");
+        let sort = if shown.sort.is_empty() { "domain" } else { &shown.sort };
+        let now = match sort {
+            sort if sort == column => "ascending",
+            sort if sort == backwards => "descending",
+            _ => "",
+        };
+        let wanted = if now == "ascending" { &backwards } else { column };
+        Self { link: shown.link(&shown.state, wanted, 0), now }
+    }
+}
+
+impl Shown {
+    /// What the API is asked for.
+    fn resource(&self) -> String {
+        let offset = self.page.saturating_mul(ROWS).to_string();
+        let limit = ROWS.to_string();
+        let start = "/partners?";
+        let mut query = form_urlencoded::Serializer::for_suffix(start.to_owned(), start.len());
+        query.append_pair("limit", &limit).append_pair("offset", &offset).append_pair("q", &self.q);
+        for (name, value) in [("state", &self.state), ("sort", &self.sort)] {
+            if !value.is_empty() {
+                query.append_pair(name, value);
+            }
+        }
+        query.finish()
+    }
+
+    /// The table as it is searched, with this state, order and page.
+    fn link(&self, state: &str, sort: &str, page: usize) -> String {
+        let page = if page == 0 { String::new() } else { page.to_string() };
+        let sort = if sort == "domain" { "" } else { sort };
+        link(&[("q", &self.q), ("state", state), ("sort", sort), ("page", &page)])
+    }
 }
 
 struct Filter {
     link: String,
     word: &'static str,
     class: &'static str,
-    count: usize,
+    count: u64,
     is_current: bool,
 }
 
@@ -75,65 +128,47 @@ pub(super) async fn list(
     Query(shown): Query<Shown>,
 ) -> Response {
     let words = visitor.language.words();
-    let partners = match all(&pages, &visitor).await {
-        Ok(partners) => partners,
+    let offset = shown.page.saturating_mul(ROWS);
+    let found: PartnerPage = match pages.inside.get(&visitor.caller, &shown.resource()).await {
+        Ok(found) => found,
         Err(problem) => return visitor.failed(&problem),
     };
-    let found: Vec<_> = partners.iter().filter(|partner| matches(partner, &shown.q)).collect();
-    let of_state = |state: &str| found.iter().filter(|partner| partner.state.as_deref() == Some(state)).count();
-    let mut filters = vec![Filter {
-        link: table(&shown.q, "", ""),
+    let rows: Vec<_> = found.items.iter().map(|partner| row(words, partner)).collect();
+    let of_state = |state: &str| found.counts.get(state).copied().unwrap_or_default();
+    let total = if shown.state.is_empty() { found.counts.values().sum() } else { of_state(&shown.state) };
+    let range = format!("{}–{} / {total}", offset + usize::from(!rows.is_empty()), offset + rows.len());
+    let list = List {
+        frame: visitor.frame(words.partners),
+        saved: (!shown.saved.is_empty()).then(|| Words::fill(words.saved, &[&shown.saved])),
+        filters: filters(words, &shown, &found),
+        domain: Order::new(&shown, "domain"),
+        kind: Order::new(&shown, "type"),
+        last_success: Order::new(&shown, "last_success"),
+        previous: shown.page.checked_sub(1).map(|page| shown.link(&shown.state, &shown.sort, page)),
+        next: found.next.is_some().then(|| shown.link(&shown.state, &shown.sort, shown.page + 1)),
+        range,
+        rows,
+        q: shown.q,
+    };
+    page(StatusCode::OK, &list)
+}
+
+fn filters(words: &'static Words, shown: &Shown, found: &PartnerPage) -> Vec<Filter> {
+    let all = Filter {
+        link: shown.link("", &shown.sort, 0),
         word: words.all,
         class: "",
-        count: found.len(),
+        count: found.counts.values().sum(),
         is_current: shown.state.is_empty(),
-    }];
-    filters.extend(STATES.map(|(state, class)| Filter {
-        link: table(&shown.q, state, ""),
+    };
+    let of_state = STATES.map(|(state, class)| Filter {
+        link: shown.link(state, &shown.sort, 0),
         word: state_word(words, state),
         class,
-        count: of_state(state),
+        count: found.counts.get(state).copied().unwrap_or_default(),
         is_current: shown.state == state,
-    }));
-    let mut rest = found.iter().filter(|partner| {
-        let is_wanted = shown.state.is_empty() || partner.state.as_deref() == Some(shown.state.as_str());
-        is_wanted && partner.primary_domain > shown.after
     });
-    let rows: Vec<_> = rest.by_ref().take(ROWS).map(|partner| row(words, partner)).collect();
-    let more = rest.next().is_some();
-    let next = rows.last().filter(|_| more).map(|last| table(&shown.q, &shown.state, &last.domain));
-    let saved = (!shown.saved.is_empty()).then(|| Words::fill(words.saved, &[&shown.saved]));
-    let is_first = shown.after.is_empty();
-    let frame = visitor.frame(words.partners);
-    page(StatusCode::OK, &List { frame, q: shown.q, saved, filters, rows, next, is_first })
-}
-
-/// By primary domain, a page of the API at a time.
-pub(super) async fn all(pages: &Pages, visitor: &Visitor) -> Result<Vec<Partner>, Problem> {
-    let (mut partners, mut after) = (Vec::new(), String::new());
-    loop {
-        let path = format!("/partners?after={after}");
-        let part: Page<Partner> = pages.inside.get(&visitor.caller, &path).await?;
-        partners.extend(part.items);
-        match part.next {
-            Some(next) => after = next,
-            None => return Ok(partners),
-        }
-    }
-}
-
-/// A domain that is or ends in what was entered, label by label, or contains it; or the description does.
-fn matches(partner: &Partner, q: &str) -> bool {
-    let q = q.trim().to_lowercase();
-    let domains = partner.additional_domains.iter().chain([&partner.primary_domain, &partner.display_domain]);
-    q.is_empty()
-        || domains.into_iter().any(|domain| domain.to_lowercase().contains(&q))
-        || partner.description.to_lowercase().contains(&q)
-}
-
-/// The table as it is searched, filtered and begun.
-fn table(q: &str, state: &str, after: &str) -> String {
-    link(&[("q", q), ("state", state), ("after", after)])
+    [all].into_iter().chain(of_state).collect()
 }
 
 /// The table with what is not empty of these in its query.

@@ -39,7 +39,9 @@ impl Place {
                 ("/partners", words.partners),
                 ("/import", words.import),
             ],
-            Self::Monitoring => &[("/streams", words.streams), ("/reports", words.reports)],
+            Self::Monitoring => {
+                &[("/streams", words.streams), ("/reports", words.reports), ("/message", words.test_message)]
+            }
             Self::Security => &[
                 ("/administrators", words.administrators),
                 ("/tokens", words.tokens),

@@ -87,6 +87,7 @@ words! { Words
     import: "Import and export", "가져오기 및 내보내기";
     streams: "Streams", "스트림";
     reports: "Reports", "보고서";
+    test_message: "Test message", "테스트 메시지";
     administrators: "Administrators", "관리자";
     tokens: "API tokens", "API 토큰";
     certificates: "Certificates", "인증서";
@@ -158,7 +159,7 @@ words! { Words
     actions: "Actions", "작업";
     none_yet: "No partner matches. Partners are added with New; until then nobody outside can write to this server's users.",
         "일치하는 파트너가 없습니다. 새로 만들기로 추가하기 전에는 외부에서 이 서버의 사용자에게 보낼 수 없습니다.";
-    previous: "First page", "첫 페이지";
+    previous: "Previous page", "이전 페이지";
     next: "Next page", "다음 페이지";
     needs_administrator: "Needs role administrator", "관리자 역할이 필요합니다";
     federated: "Federated", "페더레이션";

@@ -28,6 +28,7 @@ const PAGES: &[(&str, &str)] = &[
     ("/users/new", "Display name"),
     ("/streams", "Direction and domain pair"),
     ("/reports", "Outcome"),
+    ("/message", "Empty: postmaster of the first internal domain"),
     ("/certificates", "Read the files again"),
     ("/account", "Where you are signed in"),
 ];
@@ -93,6 +94,7 @@ async fn what_a_role_may_not_is_shown_and_refused() {
         ("/administrators/new", &[("name", "x"), ("role", "administrator"), ("password", PASSWORD)]),
         ("/tokens/new", &[("name", "x"), ("role", "administrator"), ("expires_in_days", "1")]),
         ("/import", &[("dry_run", "false"), ("file", "[]")]),
+        ("/message", &[("to", "juliet@fabrikam.example")]),
         ("/streams/7/close", &[]),
         ("/certificates/reload", &[]),
     ] {

@@ -39,6 +39,7 @@ const OPERATIONS: &[(&str, &str, &str)] = &[
     ("patch", "/domains/{name}", ADMINISTRATOR),
     ("delete", "/domains/{name}", ADMINISTRATOR),
     ("get", "/events", EVERYBODY),
+    ("post", "/messages/test", ADMINISTRATOR),
     ("post", "/import", ADMINISTRATOR),
     ("get", "/invitations", EVERYBODY),
     ("get", "/partners", EVERYBODY),

@@ -14,6 +14,7 @@ mod hostile;
 mod inner;
 mod killed_partner;
 mod live;
+mod message;
 mod panel;
 mod presence;
 mod probe;

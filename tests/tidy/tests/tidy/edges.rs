@@ -25,7 +25,7 @@ const NORMAL: [(&str, &[&str]); 14] = [
 ];
 
 /// The load generators are made from the same cores as the server that they load; the edge is also loaded alone.
-const BENCH: &[&str] = &["legation", "lexicon", "link", "net", "policy", "proxy", "sip", "store", "xmpp"];
+const BENCH: &[&str] = &["legation", "lexicon", "link", "net", "panel", "policy", "proxy", "sip", "store", "xmpp"];
 
 /// Allowed in tests only: the stream machines are proven against all 18 negotiation rows, the resolver against a real name
 /// server.

@@ -1,17 +1,19 @@
 //! Partners: list, show, add, change, remove. Policy judges a change whole; nothing is saved while anything is wrong.
 
+use std::collections::BTreeMap;
+
 use axum::{
     Json,
     extract::State,
     http::{HeaderMap, StatusCode},
 };
 use lexicon::Domain;
-use policy::{FieldError as PolicyError, partner::Checked};
+use policy::{FieldError as PolicyError, diagnosis::PartnerState, partner::Checked};
 use store::{StoreError, StoredPartner};
 
 use super::{
     body::{ATTEMPTS_MAX, Body, Expected, Named, Nothing, Parameters, Try, etag, together, unreadable_roots},
-    dto::{FieldError, NewPartner, Page, Partner, PartnerChanged, PartnerChanges},
+    dto::{FieldError, NewPartner, Partner, PartnerChanged, PartnerChanges, PartnerPage},
     problem::Refused,
     state::States,
 };
@@ -24,22 +26,81 @@ const LIMIT_MAX: usize = 1000;
 #[derive(Debug, Default, serde::Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub(crate) struct Listing {
+    /// Behind this primary domain; only in their own order.
     after: Option<String>,
+    /// How many to leave out from the start.
+    offset: usize,
     limit: Option<usize>,
+    /// In a domain or in the description.
+    q: String,
+    /// `up`, `degraded`, `down`, `not_tried`, `disabled`.
+    state: Option<String>,
+    sort: Sort,
+}
+
+/// The order of a list; each also backwards.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq, serde::Deserialize)]
+enum Sort {
+    #[default]
+    #[serde(rename = "domain")]
+    Domain,
+    #[serde(rename = "-domain")]
+    DomainBackwards,
+    #[serde(rename = "type")]
+    Type,
+    #[serde(rename = "-type")]
+    TypeBackwards,
+    #[serde(rename = "last_success")]
+    LastSuccess,
+    #[serde(rename = "-last_success")]
+    LastSuccessBackwards,
 }
 
 pub(crate) async fn list(
     State(means): State<Means>,
     Parameters(listing): Parameters<Listing>,
-) -> Result<Json<Page<Partner>>, Refused> {
-    let partners = means.store.partners().await?;
-    let after = listing.after.unwrap_or_default();
-    let mut rest = partners.iter().filter(|stored| *stored.partner.primary_domain.as_ascii() > *after);
+) -> Result<Json<PartnerPage>, Refused> {
     let states = States::read(&means).await?;
+    let q = listing.q.trim().to_lowercase();
+    let found = states.partners().iter().filter(|stored| matches(stored, &q));
+    let found: Vec<_> = found.map(|stored| (states.of(stored), stored)).collect();
+    let mut counts = BTreeMap::new();
+    for (state, _) in &found {
+        *counts.entry(state.as_str().to_owned()).or_default() += 1;
+    }
+    let is_wanted = |state: PartnerState| listing.state.as_deref().is_none_or(|wanted| wanted == state.as_str());
+    let mut wanted: Vec<_> = found.into_iter().filter(|(state, _)| is_wanted(*state)).map(|(_, of)| of).collect();
+    sort(&mut wanted, listing.sort, &states);
+    let after = listing.after.unwrap_or_default();
+    let mut rest = wanted.into_iter().filter(|stored| *stored.partner.primary_domain.as_ascii() > *after);
     let limit = listing.limit.unwrap_or(LIMIT_MAX).clamp(1, LIMIT_MAX);
-    let items: Vec<_> = rest.by_ref().take(limit).map(|stored| states.show(stored)).collect();
+    let rest = &mut rest.by_ref().skip(listing.offset);
+    let items: Vec<_> = rest.take(limit).map(|stored| states.show(stored)).collect();
     let next = rest.next().and_then(|_| items.last().map(|last| last.primary_domain.clone()));
-    Ok(Json(Page { items, next }))
+    Ok(Json(PartnerPage { items, next, counts }))
+}
+
+/// A domain that is or ends in what was entered, label by label, or contains it; or the description does.
+fn matches(stored: &StoredPartner, q: &str) -> bool {
+    let partner = &stored.partner;
+    let is_in = |domain: &Domain| domain.as_ascii().contains(q) || domain.as_unicode().to_lowercase().contains(q);
+    q.is_empty() || partner.domains().any(is_in) || partner.description.to_string().to_lowercase().contains(q)
+}
+
+fn sort(partners: &mut [&StoredPartner], by: Sort, states: &States) {
+    match by {
+        // They are kept so.
+        Sort::Domain => {}
+        Sort::DomainBackwards => partners.reverse(),
+        Sort::Type => partners.sort_by_key(|stored| stored.partner.partner_type.as_str()),
+        Sort::TypeBackwards => {
+            partners.sort_by_key(|stored| std::cmp::Reverse(stored.partner.partner_type.as_str()));
+        }
+        Sort::LastSuccess => partners.sort_by_cached_key(|stored| states.last_success(stored)),
+        Sort::LastSuccessBackwards => {
+            partners.sort_by_cached_key(|stored| std::cmp::Reverse(states.last_success(stored)));
+        }
+    }
 }
 
 pub(crate) async fn show(

@@ -71,5 +71,13 @@ words! { OperationWords
     no_pending: "None.", "없음.";
     from: "From", "보낸 사람";
     to: "To", "받는 사람";
+    message_lead: "Sends a marked message to an address and shows the time of each hop and the answer. It opens no contact and asks no contact rule.",
+        "표시가 있는 메시지를 주소로 보내고 각 구간의 시간과 응답을 보여 줍니다. 연락처를 만들지 않으며 연락처 규칙을 적용하지 않습니다.";
+    message_to_hint: "A partner’s user, or one of ours.", "파트너의 사용자 또는 내부 사용자.";
+    message_from_hint: "An internal address. Empty: postmaster of the first internal domain.",
+        "내부 주소. 비우면 첫 내부 도메인의 postmaster.";
+    send: "Send", "보내기";
+    reached: "Nothing went wrong.", "문제가 없습니다.";
+    not_reached: "The recipient was not reached.", "받는 사람에게 전달되지 않았습니다.";
     audit: "Audit", "감사";
 }

@@ -1,5 +1,7 @@
 //! Partners.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
 use super::{FieldWarning, present};
@@ -48,6 +50,20 @@ pub struct Partner {
     pub last_success: Option<LastAttempt>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_failure: Option<LastAttempt>,
+}
+
+/// A page of partners, and how many there are in each state.
+#[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct PartnerPage {
+    /// The partners of this page.
+    pub items: Vec<Partner>,
+    /// Where the next page starts, in their own order; none: this is the last.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next: Option<String>,
+    /// Partners that were found, by state, whether that is asked for or not.
+    #[serde(default)]
+    pub counts: BTreeMap<String, u64>,
 }
 
 /// The last attempt that succeeded, or that failed, with any domain of a partner.

@@ -69,7 +69,7 @@ fn configuration() -> Vec<Told> {
         patch "/domains/{name}" "Changes what serves an internal domain." [] DomainChanges => 200 Domain;
         delete "/domains/{name}" "Removes an internal domain." [] => 204;
         post "/import" "Imports partners, contacts, settings, policies or users from a JSON or CSV file." ["dry_run" "skip_invalid" "kinds" "sites"] serde_json::Value => 200 Import;
-        get "/partners" "Federation partners, by primary domain." ["after" "limit"] => 200 Page<Partner>;
+        get "/partners" "Federation partners, by primary domain." ["after" "offset" "limit" "q" "state" "sort"] => 200 PartnerPage;
         post "/partners" "Adds a partner." ["dry_run"] NewPartner => 201 PartnerChanged;
         get "/partners/export" "All partners, as a file that import reads." ["format"] => 200 Vec<Partner>;
         get "/partners/{domain}" "The partner that a domain belongs to." [] => 200 Partner;
@@ -118,6 +118,7 @@ fn people() -> Vec<Told> {
 fn running() -> Vec<Told> {
     told! {
         get "/events" "What happens, as server-sent events; with Last-Event-ID from behind that report." [] => 200 Running;
+        post "/messages/test" "Sends a marked message and tells each hop that it passes." [] NewMessageTest => 200 MessageTest;
         post "/probes" "Starts a probe of a domain with saved or unsaved settings." [] NewProbe => 202 Probe;
         get "/probes/{id}" "How a probe is getting on." [] => 200 Probe;
         delete "/probes/{id}" "Cancels a probe." [] => 204;

@@ -44,6 +44,11 @@ pub(crate) trait Side: Sized + Send {
         about_to_authorise: bool,
     ) -> Result<PairRules, Refusal>;
 
+    /// Whether stanzas of an authorised pair may pass.
+    fn may_carry(_: &Connection<Self>, _: &DomainPair) -> bool {
+        true
+    }
+
     /// A pair was authorised.
     fn authorised(connection: &mut Connection<Self>, pair: DomainPair);
 
@@ -175,6 +180,9 @@ impl<S: Side> Connection<S> {
                 Output::PairFailed(pair, failure) => {
                     self.report(Some(&pair), End::Failed(Some(&failure)));
                     self.lose(pair, failure);
+                }
+                Output::Stanzas(pair, _) if !S::may_carry(self, &pair) => {
+                    self.pump.feed(Input::PairRules(&pair, Err(Refusal::PartnerUnknown)));
                 }
                 Output::Stanzas(pair, batch) => {
                     let pause = self.edge.pace(&pair.remote, batch.len());

@@ -1,7 +1,7 @@
 //! A connection that a partner opened: its stanzas go to the inside, their refusals come back as errors; where both sides
 //! agreed to use it both ways (XEP-0288), it is offered to the routes too.
 
-use std::{net::SocketAddr, sync::Arc};
+use std::{collections::BTreeSet, net::SocketAddr, sync::Arc};
 
 use lexicon::{Direction, DomainPair};
 use net::{
@@ -46,6 +46,8 @@ struct Accepted {
     verdicts: mpsc::Receiver<(DomainPair, DialbackVerdict)>,
     /// Some pair was offered to the routes.
     offered: bool,
+    /// Pairs that are authorised to ask after the keys of a probe, and for nothing else.
+    asking: BTreeSet<DomainPair>,
 }
 
 /// Serves a connection to its end, and its stanzas to theirs.
@@ -78,7 +80,16 @@ pub(crate) async fn run(
     let _listed = edge.streams.listed(number);
     let (tell_verdict, verdicts) = mpsc::channel(VERDICTS_MAX);
     let (source, to_routes) = (Source::of(&edge, peer.ip()).await, ways.to_routes.clone());
-    let side = Accepted { half_open, place: None, source, to_routes, tell_verdict, verdicts, offered: false };
+    let side = Accepted {
+        half_open,
+        place: None,
+        source,
+        to_routes,
+        tell_verdict,
+        verdicts,
+        offered: false,
+        asking: BTreeSet::new(),
+    };
     let pump = Pump::new(machine, connected, Direction::Inbound, tls);
     let mut connection = Box::new(Connection::new(&edge, (number, pump, story), side, &ways, Arc::<Notify>::default()));
     drop((ways, edge));
@@ -138,9 +149,16 @@ impl Side for Accepted {
             }
         }
         let rules = match edge.rules(pair, chain, now) {
-            Err(refusal) if !about_to_authorise => return edge.rules_to_ask(pair, chain, now).ok_or(refusal),
+            // Prosody asks after a key only on a stream on which it has proved itself. One that is no partner may do so while
+            // it is probed; it takes no place, and no stanza of it passes.
+            Err(refusal) if !about_to_authorise || refusal == Refusal::PartnerUnknown => {
+                let rules = edge.rules_to_ask(pair, chain, now).ok_or(refusal)?;
+                side.asking.insert(pair.clone());
+                return Ok(rules);
+            }
             judged => judged?,
         };
+        side.asking.remove(pair);
         if about_to_authorise && side.place.is_none() {
             side.place = edge.place(&pair.remote, Direction::Inbound);
             if side.place.is_none() {
@@ -148,6 +166,10 @@ impl Side for Accepted {
             }
         }
         Ok(rules)
+    }
+
+    fn may_carry(connection: &Connection<Self>, pair: &DomainPair) -> bool {
+        !connection.side.asking.contains(pair)
     }
 
     fn authorised(connection: &mut Connection<Self>, pair: DomainPair) {

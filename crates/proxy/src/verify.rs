@@ -50,10 +50,12 @@ async fn ask(edge: &Arc<Edge>, request: VerifyRequest) -> Result<DialbackVerdict
     let pair = request.pair.clone();
     let unknown = StreamFailure::Refused(Refusal::PartnerUnknown);
     let snapshot = edge.snapshot();
-    let partner = snapshot.partner_of(&pair.remote).ok_or(unknown)?;
+    // Of one that is probed, by the settings that are tried.
+    let probed = || edge.probes().get(&pair).cloned();
+    let partner = snapshot.partner_of(&pair.remote).cloned().or_else(probed).ok_or(unknown)?;
     let budget = edge.admission.verifications(&partner.primary_domain);
     let place = budget.acquire_owned().await.map_err(|_| StreamFailure::PeerClosed(Stage::Verify))?;
-    let mut story = Story::outbound(pair.clone(), report::Purpose::Verification);
+    let mut story = Story::outbound(pair.clone(), report::Purpose::Verification).with_settings(partner);
     match dial::connect(edge, &pair, &mut story).await {
         Ok((stream, _)) => converse(edge, request, stream, (place, story)).await,
         Err(failure) => {
@@ -83,7 +85,11 @@ async fn converse(
         while let Some(output) = pump.machine.poll() {
             match output {
                 Output::AskPair { pair, .. } => {
-                    let rules = edge.rules(&pair, pump.chain(), clock::now());
+                    let (chain, now) = (pump.chain(), clock::now());
+                    let rules = match edge.rules(&pair, chain, now) {
+                        Err(refusal @ Refusal::PartnerUnknown) => edge.rules_to_ask(&pair, chain, now).ok_or(refusal),
+                        judged => judged,
+                    };
                     pump.feed(Input::PairRules(&pair, rules.map(|rules| story.tighten(rules))));
                 }
                 Output::StartTls { local, remote } => pump.start_tls(local, remote),

@@ -4,6 +4,7 @@ use std::{net::SocketAddr, path::Path, process::Command};
 
 use serde_json::Value;
 
+const FIRST_RUN: &str = include_str!("first_run.py");
 const SCRIPT: &str = include_str!("browser.py");
 
 /// Where `./test packages` has put an interpreter with Playwright and axe-core.
@@ -23,19 +24,29 @@ pub struct Visit<'a> {
     pub roots: &'a Path,
 }
 
+/// Follows the link of a first run to a partner of this domain that is tested and committed; what was seen.
+pub fn first_run(link: &str, partner: &str) -> Value {
+    run(FIRST_RUN, &[link, partner], None)
+}
+
+fn run(script: &str, arguments: &[&str], file: Option<&Path>) -> Value {
+    let python = std::env::var(PYTHON).unwrap_or_else(|_| panic!("{PYTHON} is not set: run ./test"));
+    let shots = std::env::var("LEGATION_SCREENSHOTS").unwrap_or_else(|_| "-".to_owned());
+    let output = Command::new(python)
+        .args(["-c", script])
+        .args(arguments)
+        .args(file)
+        .arg(shots)
+        .output()
+        .expect("the interpreter of ./test packages can be started");
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    serde_json::from_slice(&output.stdout).expect("the script prints one JSON object")
+}
+
 impl Visit<'_> {
     /// Runs the whole visit; what was seen.
     pub fn run(&self) -> Value {
-        let python = std::env::var(PYTHON).unwrap_or_else(|_| panic!("{PYTHON} is not set: run ./test"));
         let url = format!("https://{}", self.panel);
-        let shots = std::env::var("LEGATION_SCREENSHOTS").unwrap_or_else(|_| "-".to_owned());
-        let output = Command::new(python)
-            .args(["-c", SCRIPT, &url, self.name, self.password, self.partner])
-            .arg(self.roots)
-            .arg(shots)
-            .output()
-            .expect("the interpreter of ./test packages can be started");
-        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-        serde_json::from_slice(&output.stdout).expect("the script prints one JSON object")
+        run(SCRIPT, &[&url, self.name, self.password, self.partner], Some(self.roots))
     }
 }

@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 use std::fs;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::Path;
 
 use crate::loopback::Loopback;
@@ -38,9 +38,15 @@ impl Dns {
 
     /// The same, and zones that it should have and cannot load: it answers SERVFAIL.
     pub fn start_with_failing(folder: &Path, world: Loopback, zones: &[(&str, String)], failing: &[&str]) -> Self {
+        let zones: Vec<_> =
+            zones.iter().map(|(domain, further)| (*domain, records(domain, world.ip()) + further)).collect();
+        Self::start_at(SocketAddr::new(world.ip(), world.port()), folder, &zones, failing)
+    }
+
+    /// Starts Knot at this address with these zones, whose text is whole.
+    pub fn start_at(address: SocketAddr, folder: &Path, zones: &[(&str, String)], failing: &[&str]) -> Self {
         let folder = folder.join("knot");
         fs::create_dir_all(&folder).expect("the world's folder can be written");
-        let address = SocketAddr::new(world.ip(), world.port());
         let mut config = format!(
             "server:\n  listen: {}@{}\n  rundir: {dir}\n  udp-workers: 1\n  tcp-workers: 1\n  background-workers: 1\n\
              database:\n  storage: {dir}\nlog:\n  - target: stdout\n    any: info\nzone:\n",
@@ -48,9 +54,9 @@ impl Dns {
             address.port(),
             dir = folder.display()
         );
-        for (domain, further) in zones {
+        for (domain, text) in zones {
             let file = folder.join(format!("{domain}.zone"));
-            fs::write(&file, records(domain, world) + further).expect("the world's folder can be written");
+            fs::write(&file, text).expect("the world's folder can be written");
         }
         for domain in zones.iter().map(|(domain, _)| domain).chain(failing) {
             let file = folder.join(format!("{domain}.zone"));
@@ -73,10 +79,10 @@ impl Dns {
     }
 }
 
-fn records(domain: &str, world: Loopback) -> String {
+/// The start of a zone whose names all have this address: its own, `ns` and `xmpp`.
+pub fn records(domain: &str, ip: IpAddr) -> String {
     format!(
-        "$ORIGIN {domain}.\n$TTL 60\n@ SOA ns hostmaster 1 3600 600 86400 60\n@ NS ns\n@ A {ip}\nns A {ip}\nxmpp A {ip}\n",
-        ip = world.ip()
+        "$ORIGIN {domain}.\n$TTL 60\n@ SOA ns hostmaster 1 3600 600 86400 60\n@ NS ns\n@ A {ip}\nns A {ip}\nxmpp A {ip}\n"
     )
 }
 

@@ -126,9 +126,25 @@ async fn a_probed_stranger_may_ask_after_the_probes_key_and_nothing_else() {
     }
     let stranger = ask(&ours, "litware.example", &question("litware.example", "there", &key), "</stream:stream>").await;
     assert!(stranger.contains("<policy-violation") && !stranger.contains("type='valid'"), "{stranger}");
+    // It may prove itself, by its own authoritative server, and then ask too; its stanzas end the stream.
     let own_key = format!("<db:result from='{THEIRS}' to='{OURS}'>a-key</db:result>");
-    let refused = ask(&ours, THEIRS, &own_key, "</stream:stream>").await;
-    assert!(!refused.contains("type='valid'"), "{refused}");
+    let vouches = async {
+        let (mut authority, _) = patiently(listener.accept()).await.unwrap();
+        hear(&mut authority, "<stream:stream").await;
+        authority.write_all(format!("{}{features}", header(THEIRS, "id='authority'")).as_bytes()).await.unwrap();
+        let asked = hear(&mut authority, "</db:verify>").await;
+        let id = asked.split_once(" id='").unwrap().1.split_once('\'').unwrap().0.to_owned();
+        let valid = format!("<db:verify from='{THEIRS}' to='{OURS}' id='{id}' type='valid'/>");
+        authority.write_all(valid.as_bytes()).await.unwrap();
+        authority
+    };
+    let then = format!(
+        "{}<message from='bob@{THEIRS}' to='alice@{OURS}'><body>Hi</body></message>",
+        question(THEIRS, "there", &key)
+    );
+    let (proved, _authority) = tokio::join!(prove_then(&ours, &own_key, &then), vouches);
+    assert!(proved.contains("<db:verify ") && proved.contains("type='valid'"), "{proved}");
+    assert!(proved.contains("<policy-violation"), "{proved}");
     let stanza = format!("<message from='bob@{THEIRS}' to='alice@{OURS}'><body>Hi</body></message>");
     let refused = ask(&ours, THEIRS, &stanza, "</stream:stream>").await;
     assert!(refused.contains("<stream:error>"), "{refused}");
@@ -139,6 +155,16 @@ async fn a_probed_stranger_may_ask_after_the_probes_key_and_nothing_else() {
     let afterwards = ask(&ours, THEIRS, &question(THEIRS, "there", &key), "</stream:stream>").await;
     assert!(!afterwards.contains("type='valid'"), "{afterwards}");
     assert_eq!(ours.balanced().await.inbound.accepted, 0, "no stanza passes");
+}
+
+/// Shows a key on a stream of its own, and goes on once it was found valid; all that was heard.
+async fn prove_then(ours: &Org, own_key: &str, then: &str) -> String {
+    let mut stream = TcpStream::connect(ours.proxy.addresses()[0]).await.unwrap();
+    stream.write_all(format!("{}{own_key}", header(THEIRS, "")).as_bytes()).await.unwrap();
+    let mut heard = hear(&mut stream, "type='valid'").await;
+    stream.write_all(then.as_bytes()).await.unwrap();
+    heard.push_str(&hear(&mut stream, "</stream:stream>").await);
+    heard
 }
 
 fn numbers(report: &Report) -> Vec<u8> {

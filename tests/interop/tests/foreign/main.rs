@@ -21,6 +21,7 @@ mod probe;
 mod programs;
 mod published;
 mod reaching;
+mod readme;
 mod refusals;
 mod restart;
 mod rows;

@@ -33,6 +33,7 @@ mod account;
 mod administrators;
 mod audit;
 mod certificates;
+mod connection;
 mod domains;
 mod form;
 mod import;

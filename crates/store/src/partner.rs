@@ -153,11 +153,32 @@ fn action(before: &Partner, after: &Partner) -> &'static str {
 
 /// All partners, by primary domain.
 pub(crate) async fn load_all(connection: &mut SqliteConnection) -> Result<Vec<StoredPartner>, StoreError> {
-    row::load(connection, "").await
+    row::load(connection, "", 0).await
+}
+
+/// The same with what is known of an earlier `revision`, so that only what was changed since is read whole.
+pub(crate) async fn load_since(
+    connection: &mut SqliteConnection,
+    known: &[StoredPartner],
+    revision: u64,
+) -> Result<Vec<StoredPartner>, StoreError> {
+    let mut changed = row::load(connection, "", revision).await?.into_iter().peekable();
+    let mut known = known.iter().peekable();
+    let mut partners = Vec::with_capacity(known.len());
+    for name in row::names(connection).await? {
+        while known.next_if(|partner| partner.partner.primary_domain.as_ascii() < &*name).is_some() {}
+        let kept = known.next_if(|partner| partner.partner.primary_domain.as_ascii() == name);
+        let renewed = changed.next_if(|partner| partner.partner.primary_domain.as_ascii() == name);
+        match renewed.or_else(|| kept.cloned()) {
+            Some(partner) => partners.push(partner),
+            None => return load_all(connection).await,
+        }
+    }
+    Ok(partners)
 }
 
 async fn find(connection: &mut SqliteConnection, primary: &Domain) -> Result<Option<StoredPartner>, StoreError> {
-    Ok(row::load(connection, primary.as_ascii()).await?.pop())
+    Ok(row::load(connection, primary.as_ascii(), 0).await?.pop())
 }
 
 pub(crate) async fn existing(

@@ -25,7 +25,7 @@ impl Store {
         if let Some(edge) = kept.as_ref().filter(|edge| edge.snapshot.revision() >= wanted) {
             return Ok(Arc::clone(edge));
         }
-        let edge = Arc::new(load_edge(&mut *self.core.readers.begin().await?).await?);
+        let edge = Arc::new(load_edge(&mut *self.core.readers.begin().await?, kept.as_deref()).await?);
         *kept = Some(Arc::clone(&edge));
         Ok(edge)
     }
@@ -38,12 +38,16 @@ impl Store {
 
 /// The same inside one transaction.
 pub(crate) async fn load(connection: &mut SqliteConnection) -> Result<EdgeSnapshot, StoreError> {
-    Ok(load_edge(connection).await?.snapshot)
+    Ok(load_edge(connection, None).await?.snapshot)
 }
 
-async fn load_edge(connection: &mut SqliteConnection) -> Result<Edge, StoreError> {
+/// With what was `kept` of an earlier revision.
+async fn load_edge(connection: &mut SqliteConnection, kept: Option<&Edge>) -> Result<Edge, StoreError> {
     let revision = head::load(connection).await?.edge;
-    let partners = partner::load_all(connection).await?;
+    let partners = match kept {
+        Some(kept) => partner::load_since(connection, &kept.partners, kept.snapshot.revision()).await?,
+        None => partner::load_all(connection).await?,
+    };
     let domains = domain::load_all(connection).await?;
     let settings = setting::load(connection).await?;
     let snapshot = EdgeSnapshot::new(

@@ -97,7 +97,7 @@ pub(super) async fn change_password(
             if problem.errors.iter().any(|error| error.field == "current") {
                 pages.sessions.failed(Instant::now(), name, address);
             }
-            form.faults(&problem);
+            form.faults(&visitor, &problem);
             view(&pages, &visitor, &headers, form).refuse(problem.status)
         }
     }

@@ -126,7 +126,7 @@ pub(super) async fn create(
         Err(problem) => {
             let mut form = form(&visitor, None);
             form.refill(&fields);
-            form.faults(&problem);
+            form.faults(&visitor, &problem);
             with_crumbs(&visitor, None, form).refuse(problem.status)
         }
     }
@@ -167,7 +167,7 @@ pub(super) async fn change(
             Ok(known) => {
                 let mut form = form(&visitor, Some(&known));
                 form.refill(&fields);
-                form.faults(&problem);
+                form.faults(&visitor, &problem);
                 with_crumbs(&visitor, Some(&name), form).refuse(problem.status)
             }
             Err(refusal) => refusal,

@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 
 use super::{
     Asked, Fields, Form, Frame, Pages, Place, Section, View, Visitor, Words,
-    form::Choices,
+    connection::Choices,
     trunks,
     view::{Field, Kind, Piece, Table, link, segment, small, state, text},
     words::InsideWords,
@@ -228,7 +228,7 @@ pub(super) async fn create(
         Err(problem) => {
             let mut form = form(&visitor, None);
             form.refill(&fields);
-            form.faults(&problem);
+            form.faults(&visitor, &problem);
             with_crumbs(&visitor, None, form).refuse(problem.status)
         }
     }
@@ -259,7 +259,7 @@ pub(super) async fn change(
             Ok(domain) => {
                 let mut form = form(&visitor, Some(&domain));
                 form.refill(&fields);
-                form.faults(&problem);
+                form.faults(&visitor, &problem);
                 with_crumbs(&visitor, Some(&name), form).refuse(problem.status)
             }
             Err(_) => visitor.failed(&problem),

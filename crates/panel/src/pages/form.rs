@@ -8,14 +8,16 @@ use axum::{
     http::{Method, StatusCode},
     response::Response,
 };
-use lexicon::Method as Way;
 use policy::{Negotiation, Requirement};
 use serde_json::{Map, Value};
 
 use super::{
-    Fields, Frame, Pages, Visitor, Words, page,
-    partners::{back, path, requirement_word, warning_word},
+    Fields, Frame, Language, Pages, Visitor, Words,
+    connection::{Choices, Permits},
+    page,
+    partners::{back, path},
     probe,
+    words::korean,
 };
 use crate::api::v1::dto::{FieldError, Partner, PartnerChanged, Problem};
 
@@ -45,9 +47,9 @@ pub(super) struct Entered {
     description: String,
     additional_domains: String,
     partner_type: String,
-    tls: String,
-    sasl: String,
-    dialback: String,
+    pub(super) tls: String,
+    pub(super) sasl: String,
+    pub(super) dialback: String,
     connection_limit: String,
     keep_alive: bool,
     proxy_fqdn: String,
@@ -68,106 +70,6 @@ impl Form {
     fn error(&self, field: &str) -> Option<&str> {
         self.errors.iter().find(|told| told.field == field).map(|told| told.message.as_str())
     }
-}
-
-/// One of a list to choose from: value, name, rule.
-pub(super) type Choice = (&'static str, &'static str, &'static str);
-
-pub(super) struct Choices {
-    partner_type: [Choice; 3],
-    pub(super) tls: [Choice; 3],
-    pub(super) sasl: [Choice; 3],
-    pub(super) dialback: [Choice; 2],
-}
-
-impl Choices {
-    pub(super) fn new(words: &'static Words) -> Self {
-        Self {
-            partner_type: [
-                ("federated", words.federated, words.federated_rule),
-                ("public_verified", words.public_verified, words.public_verified_rule),
-                ("public_unverified", words.public_unverified, words.public_unverified_rule),
-            ],
-            tls: [
-                ("required", words.required, words.tls_required),
-                ("optional", words.optional, words.tls_optional),
-                ("not_supported", words.not_supported, words.tls_not_supported),
-            ],
-            sasl: [
-                ("required", words.required, words.sasl_required),
-                ("optional", words.optional, words.sasl_optional),
-                ("not_supported", words.not_supported, words.sasl_not_supported),
-            ],
-            dialback: [("true", words.yes, words.dialback_yes), ("false", words.no, words.dialback_no)],
-        }
-    }
-}
-
-/// What the connection type permits.
-struct Permits {
-    /// Name, whether it is permitted, why not.
-    methods: Vec<(&'static str, bool, &'static str)>,
-    is_valid: bool,
-    warnings: Vec<&'static str>,
-    /// Changes of one setting that make it valid: value of the button, its text.
-    remedies: Vec<(String, String)>,
-}
-
-impl Permits {
-    fn of(words: &'static Words, negotiation: Negotiation) -> Self {
-        let row = negotiation.row();
-        let ways = [
-            (Way::SaslOverTls, words.sasl_over_tls),
-            (Way::TlsDialback, words.tls_dialback),
-            (Way::TcpDialback, words.tcp_dialback),
-        ];
-        let methods = ways.map(|(way, name)| match row.permits(way) {
-            true => (name, true, words.permitted),
-            false => (name, false, why_not(words, way, negotiation)),
-        });
-        let codes = row.warnings().iter().map(|warning| warning.as_str());
-        let remedies = if row.is_valid() { Vec::new() } else { remedies(words, negotiation) };
-        Self {
-            methods: methods.to_vec(),
-            is_valid: row.is_valid(),
-            warnings: codes.filter_map(|code| warning_word(words, code)).collect(),
-            remedies,
-        }
-    }
-}
-
-fn why_not(words: &'static Words, way: Way, negotiation: Negotiation) -> &'static str {
-    let Negotiation { tls, sasl, dialback } = negotiation;
-    match way {
-        Way::SaslOverTls if tls == Requirement::NotSupported => words.because_tls_not_supported,
-        Way::SaslOverTls => words.because_sasl_not_supported,
-        _ if !dialback => words.because_no_dialback,
-        Way::TlsDialback if tls == Requirement::NotSupported => words.because_tls_not_supported,
-        Way::TcpDialback if tls == Requirement::Required => words.because_tls_required,
-        _ if sasl == Requirement::Required => words.because_sasl_required,
-        _ => words.because_sasl_offered,
-    }
-}
-
-/// Strongest first.
-fn remedies(words: &'static Words, negotiation: Negotiation) -> Vec<(String, String)> {
-    use Requirement::{NotSupported, Optional, Required};
-    let with_tls = |tls| ("tls", words.tls_negotiation, tls, Negotiation { tls, ..negotiation });
-    let with_sasl = |sasl| ("sasl", words.sasl_negotiation, sasl, Negotiation { sasl, ..negotiation });
-    let tried =
-        [with_tls(Required), with_tls(Optional), with_sasl(Required), with_sasl(Optional), with_sasl(NotSupported)];
-    let valid = tried.into_iter().filter(|(.., changed)| changed.row().is_valid());
-    let mut remedies: Vec<_> = valid
-        .map(|(field, label, value, _)| {
-            let text = Words::fill(words.set_to, &[label, requirement_word(words, value.as_str())]);
-            (format!("{field}={}", value.as_str()), text)
-        })
-        .collect();
-    if (Negotiation { dialback: true, ..negotiation }).row().is_valid() {
-        remedies
-            .push(("dialback=true".to_owned(), Words::fill(words.set_to, &[words.dialback_negotiation, words.yes])));
-    }
-    remedies
 }
 
 impl Entered {
@@ -232,7 +134,7 @@ impl Entered {
         self
     }
 
-    fn negotiation(&self) -> Negotiation {
+    pub(super) fn negotiation(&self) -> Negotiation {
         let requirement = |text: &str| text.parse().unwrap_or(Requirement::Required);
         Negotiation { tls: requirement(&self.tls), sasl: requirement(&self.sasl), dialback: self.dialback == "true" }
     }
@@ -282,10 +184,33 @@ impl Showing {
         Self { domain, revision, entered, errors: Vec::new(), notice: None, announced: String::new() }
     }
 
+    /// The form with what is to be known before this is saved: how many contacts a change of type affects, and domains that
+    /// look like others. None if there is nothing, or it was told before (`announced`).
+    fn announcing(self, visitor: &Visitor, tried: &PartnerChanged, announced: &str) -> Option<Self> {
+        let count = tried.contacts_affected.unwrap_or_default();
+        let mut news = Vec::new();
+        if count > 0 {
+            let notice = Words::fill(visitor.words().affected, &[&count.to_string()]);
+            news.push((format!("type={}", self.entered.partner_type), notice));
+        }
+        for warning in tried.warnings.iter().filter(|warning| warning.code == "look_alike_domain") {
+            let told = korean::fault(visitor.language, &warning.code, &warning.message);
+            let notice =
+                format!("{} {}", told.unwrap_or_else(|| warning.message.clone()), visitor.words().commit_again);
+            news.push((format!("look_alike={}", warning.message.len()), notice));
+        }
+        let keys = news.iter().map(|(key, _)| key.as_str()).collect::<Vec<_>>().join(";");
+        if news.is_empty() || keys == announced {
+            return None;
+        }
+        let notice = news.iter().map(|(_, notice)| notice.as_str()).collect::<Vec<_>>().join(" ");
+        Some(Self { notice: Some(notice), announced: keys, ..self })
+    }
+
     pub(super) fn show(self, visitor: &Visitor, status: StatusCode) -> Response {
         let words = visitor.language.words();
         let Self { domain, revision, entered, errors, notice, announced } = self;
-        let errors: Vec<_> = errors.into_iter().map(|error| told(words, error)).collect();
+        let errors: Vec<_> = errors.into_iter().map(|error| told(visitor.language, error)).collect();
         let title = if domain.is_empty() { words.new_title } else { words.edit_title };
         let title = if errors.is_empty() { title.to_owned() } else { format!("{}: {title}", words.error) };
         let permits = Permits::of(words, entered.negotiation());
@@ -320,7 +245,8 @@ impl Showing {
     }
 }
 
-fn told(words: &'static Words, error: FieldError) -> Told {
+fn told(language: Language, error: FieldError) -> Told {
+    let words = language.words();
     let label = match error.field.as_str() {
         "primary_domain" => words.primary_domain,
         "description" => words.description,
@@ -337,7 +263,7 @@ fn told(words: &'static Words, error: FieldError) -> Told {
         "sasl_requires_tls" => words.invalid_sasl_requires_tls.to_owned(),
         "no_authentication_method" => words.invalid_no_method.to_owned(),
         "required" => words.field_required.to_owned(),
-        _ => error.message,
+        code => korean::fault(language, code, &error.message).unwrap_or(error.message),
     };
     Told { field: error.field, label, message }
 }
@@ -360,6 +286,17 @@ pub(super) async fn create(
         return showing.show(&visitor, StatusCode::OK);
     }
     let body = entered.body(true);
+    let tried: Result<PartnerChanged, _> =
+        pages.inside.ask(&visitor.caller, Method::POST, "/partners?dry_run=true", None, &body).await;
+    match tried {
+        Ok(tried) => {
+            if let Some(asked) = showing.announcing(&visitor, &tried, fields.text("announced")) {
+                return asked.show(&visitor, StatusCode::OK);
+            }
+        }
+        Err(problem) => return showing.refused(&visitor, problem),
+    }
+    let showing = Showing::of("", "", entered);
     match pages.inside.ask::<PartnerChanged>(&visitor.caller, Method::POST, "/partners", None, &body).await {
         Ok(changed) => back(&changed.partner.primary_domain),
         Err(problem) => showing.refused(&visitor, problem),
@@ -398,15 +335,15 @@ pub(super) async fn change(
     let (path, revision, body) = (path(&domain), fields.text("revision").parse().ok(), entered.body(false));
     let tried: Result<PartnerChanged, _> =
         pages.inside.ask(&visitor.caller, Method::PATCH, &format!("{path}?dry_run=true"), revision, &body).await;
-    let count = match tried {
-        Ok(tried) => tried.contacts_affected.unwrap_or_default(),
+    match tried {
+        Ok(tried) => {
+            if let Some(asked) = showing.announcing(&visitor, &tried, fields.text("announced")) {
+                return asked.show(&visitor, StatusCode::OK);
+            }
+        }
         Err(problem) => return refused_change(&pages, &visitor, showing, &path, problem).await,
-    };
-    if count > 0 && fields.text("announced") != entered.partner_type {
-        let notice = Words::fill(visitor.language.words().affected, &[&count.to_string()]);
-        let announced = entered.partner_type;
-        return Showing { notice: Some(notice), announced, ..showing }.show(&visitor, StatusCode::OK);
     }
+    let showing = Showing::of(&domain, fields.text("revision"), entered);
     match pages.inside.ask::<PartnerChanged>(&visitor.caller, Method::PATCH, &path, revision, &body).await {
         Ok(changed) => back(&changed.partner.primary_domain),
         Err(problem) => refused_change(&pages, &visitor, showing, &path, problem).await,

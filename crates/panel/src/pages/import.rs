@@ -106,7 +106,7 @@ pub(super) async fn import(
         Err(problem) => {
             let mut form = if is_trial { form(&visitor) } else { commit_form(&visitor, &fields) };
             form.refill(&fields);
-            form.faults(&problem);
+            form.faults(&visitor, &problem);
             View::new(frame(&visitor), w.import_lead, vec![Section::Form(form)]).refuse(problem.status)
         }
     }

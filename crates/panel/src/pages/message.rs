@@ -67,7 +67,7 @@ pub(super) async fn send(
         }
         Err(problem) if problem.status == 403 => visitor.failed(&problem),
         Err(problem) => {
-            form.faults(&problem);
+            form.faults(&visitor, &problem);
             view(&visitor, vec![Section::Form(form)]).refuse(problem.status)
         }
     }

@@ -160,7 +160,7 @@ pub(super) async fn create(
         Err(problem) => {
             let mut form = form(&visitor, None, &Policy::default(), "");
             form.refill(&fields);
-            form.faults(&problem);
+            form.faults(&visitor, &problem);
             with_crumbs(&visitor, None, form).refuse(problem.status)
         }
     }
@@ -204,7 +204,7 @@ pub(super) async fn change(
             let revision = now.map(|policy| policy.revision.to_string()).unwrap_or_default();
             let mut form = form(&visitor, Some(&identity), &Policy::default(), &revision);
             form.refill(&fields);
-            form.faults(&problem);
+            form.faults(&visitor, &problem);
             with_crumbs(&visitor, Some(&identity), form).refuse(problem.status)
         }
     }

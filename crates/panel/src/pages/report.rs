@@ -8,7 +8,7 @@ use axum::{
     response::Response,
 };
 
-use super::{Frame, Pages, Visitor, page};
+use super::{Frame, Pages, Visitor, page, words::korean};
 use crate::api::v1::dto::Report;
 
 #[derive(Template)]
@@ -20,6 +20,8 @@ struct Shown {
     local: String,
     remote: String,
     peer: String,
+    /// What happened and the remedy in the language of the page, where there is more than the API's English.
+    told: Option<(&'static str, &'static str)>,
 }
 
 pub(super) async fn show(
@@ -32,8 +34,9 @@ pub(super) async fn show(
         Ok(report) => {
             let (local, remote) = (report.local.clone().unwrap_or_default(), report.remote.clone().unwrap_or_default());
             let (is_good, peer) = (report.result == "ok", report.peer.clone().unwrap_or_default());
+            let told = korean::report(visitor.language, &report.result);
             let frame = visitor.frame(format!("{}: {remote}", visitor.language.words().report));
-            page(StatusCode::OK, &Shown { frame, report, is_good, local, remote, peer })
+            page(StatusCode::OK, &Shown { frame, report, is_good, local, remote, peer, told })
         }
         Err(problem) => visitor.failed(&problem),
     }

@@ -9,7 +9,7 @@ use axum::{
 use super::{
     Asked, Pages, Piece, Place, Section, View, Visitor, asked,
     view::{Field, Kind, Search, Table, link, segment, small, state, text},
-    words::OperationWords,
+    words::{OperationWords, korean},
 };
 use crate::api::v1::dto::{Page, Report};
 
@@ -69,9 +69,16 @@ pub(super) fn table(visitor: &Visitor, heading: &str, reports: &[Report]) -> Tab
         table.row(vec![
             vec![link(format!("/reports/{}", report.id), remote), small(report.local.clone().unwrap_or_default())],
             vec![text(direction)],
-            vec![result, Piece::English(report.summary.clone())],
+            vec![result, summary(visitor, report)],
             vec![Piece::Time(report.at.clone())],
         ]);
     }
     table
+}
+
+fn summary(visitor: &Visitor, report: &Report) -> Piece {
+    match korean::report(visitor.language, &report.result) {
+        Some((what, _)) => small(what),
+        None => Piece::English(report.summary.clone()),
+    }
 }

@@ -102,7 +102,7 @@ pub(super) async fn change(
         Err(problem) => {
             let mut form = form(&visitor, &settings);
             form.refill(&fields);
-            form.faults(&problem);
+            form.faults(&visitor, &problem);
             view(&visitor, form).refuse(problem.status)
         }
     }

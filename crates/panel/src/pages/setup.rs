@@ -199,7 +199,7 @@ pub(super) async fn save_domain(
             for section in &mut view.sections {
                 if let Section::Form(form) = section {
                     form.refill(&fields);
-                    form.faults(&problem);
+                    form.faults(&visitor, &problem);
                 }
             }
             view.refuse(problem.status)

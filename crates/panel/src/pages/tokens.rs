@@ -113,7 +113,7 @@ pub(super) async fn create(
         Err(problem) => {
             let mut form = form(&visitor);
             form.refill(&fields);
-            form.faults(&problem);
+            form.faults(&visitor, &problem);
             view(&visitor, form).refuse(problem.status)
         }
     }

@@ -151,7 +151,7 @@ pub(super) async fn create(
         Err(problem) => {
             let mut form = form(&visitor, None);
             form.refill(&fields);
-            form.faults(&problem);
+            form.faults(&visitor, &problem);
             with_crumbs(&visitor, None, form).refuse(problem.status)
         }
     }
@@ -182,7 +182,7 @@ pub(super) async fn change(
             Ok(trunk) => {
                 let mut form = form(&visitor, Some(&trunk));
                 form.refill(&fields);
-                form.faults(&problem);
+                form.faults(&visitor, &problem);
                 with_crumbs(&visitor, Some(&name), form).refuse(problem.status)
             }
             Err(_) => visitor.failed(&problem),

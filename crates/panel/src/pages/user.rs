@@ -60,7 +60,7 @@ async fn view(
             && form.id == action
         {
             form.refill(fields);
-            form.faults(problem);
+            form.faults(visitor, problem);
         }
         sections.push(Section::Form(form));
     }

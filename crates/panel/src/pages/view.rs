@@ -4,7 +4,7 @@
 use askama::Template;
 use axum::{http::StatusCode, response::Response};
 
-use super::{Fields, Frame, page};
+use super::{Fields, Frame, Visitor, page, words::korean};
 use crate::api::v1::dto::{FieldError, Problem};
 
 /// A page.
@@ -199,9 +199,11 @@ impl View {
 
 impl Form {
     /// Takes what was refused to its fields; the rest to the form as a whole.
-    pub(super) fn faults(&mut self, problem: &Problem) {
+    pub(super) fn faults(&mut self, visitor: &Visitor, problem: &Problem) {
         let mut rest = Vec::new();
-        for FieldError { field, message, .. } in &problem.errors {
+        for FieldError { field, code, message } in &problem.errors {
+            let told = korean::fault(visitor.language, code, message);
+            let message = told.as_ref().unwrap_or(message);
             let short = field.rsplit('.').next().unwrap_or(field);
             let found = self.fields.iter_mut().find(|known| known.name == *field || known.name == short);
             match found {

@@ -62,6 +62,7 @@ macro_rules! words {
 }
 
 mod inside;
+pub(crate) mod korean;
 mod operation;
 mod people;
 mod security;
@@ -270,6 +271,7 @@ words! { Words
     delete_button: "Delete {0}", "{0} 삭제";
     stale: "This page was sent from elsewhere, or is too old. Open it again.",
         "이 페이지는 다른 곳에서 보냈거나 너무 오래되었습니다. 다시 여십시오.";
+    commit_again: "Commit again if it is meant so.", "의도한 것이면 다시 저장하십시오.";
     affected: "The change of type affects {0} contacts. Commit again to make it.",
         "유형 변경이 연락처 {0}개에 영향을 줍니다. 변경하려면 다시 저장하십시오.";
     invalid_sasl_requires_tls: "SASL requires TLS. Set TLS negotiation to Required or Optional, or SASL negotiation to Not supported.",

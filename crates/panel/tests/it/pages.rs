@@ -197,7 +197,7 @@ async fn a_change_of_type_says_what_it_affects_before_it_is_made() {
     let asked = browser.post(path, &change).await;
     assert!(asked.status == 200 && asked.text.contains("affects 1 contacts"), "{asked:?}");
     assert_eq!(browser.fixture.get("/partners/fabrikam.example").await.body["partner_type"], "public_unverified");
-    let again: Vec<_> = change.into_iter().chain([("announced", "federated")]).collect();
+    let again: Vec<_> = change.into_iter().chain([("announced", "type=federated")]).collect();
     assert_eq!(browser.post(path, &again).await.status, 303);
 }
 

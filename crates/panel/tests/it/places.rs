@@ -391,3 +391,28 @@ async fn what_happens_is_told_and_nothing_is_missed_in_between() {
     assert_eq!(ids, [reports[1].id.to_string(), reports[2].id.to_string()], "oldest first");
     assert_eq!(browser.client.fetch("GET", "/events", &[], "").await.header("location"), Some("/login"));
 }
+
+/// A domain that looks like another is told before it is saved, and saved by who means it.
+#[tokio::test]
+async fn a_domain_that_looks_like_another_is_saved_by_who_means_it() {
+    let browser = Browser::signed_in("ops1").await;
+    let fields = |announced| {
+        [
+            ("primary_domain", "fabr\u{456}kam.example"),
+            ("partner_type", "federated"),
+            ("tls", "required"),
+            ("sasl", "required"),
+            ("dialback", "true"),
+            ("enabled", "true"),
+            ("announced", announced),
+            ("action", "commit"),
+        ]
+    };
+    let asked = browser.post("/partners/new", &fields("")).await;
+    assert!(asked.status == 200 && asked.text.contains("Commit again if it is meant so."), "{}", asked.text);
+    let announced =
+        asked.text.split("name=\"announced\" value=\"").nth(1).unwrap().split('"').next().unwrap().to_owned();
+    assert_eq!(browser.fixture.get("/partners").await.body["items"].as_array().unwrap().len(), 1);
+    let saved = browser.post("/partners/new", &fields(&announced)).await;
+    assert_eq!(saved.status, 303, "{}", saved.text);
+}

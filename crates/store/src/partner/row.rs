@@ -15,29 +15,42 @@ use crate::{
     head::{signed, unsigned},
 };
 
-/// The partner with this primary domain (A-labels); all partners if it is empty.
-pub(super) async fn load(connection: &mut SqliteConnection, primary: &str) -> Result<Vec<StoredPartner>, StoreError> {
+/// The partner with this primary domain (A-labels), all partners if it is empty, that were changed after the revision `after`.
+pub(super) async fn load(
+    connection: &mut SqliteConnection,
+    primary: &str,
+    after: u64,
+) -> Result<Vec<StoredPartner>, StoreError> {
     let mut domains: BTreeMap<String, Vec<String>> = BTreeMap::new();
     let rows = sqlx::query(
         "SELECT d.partner_id, d.domain FROM partner_domain d JOIN partner p ON p.id = d.partner_id \
-         WHERE d.position > 0 AND ($1 = '' OR p.primary_domain = $1) ORDER BY d.partner_id, d.position",
+         WHERE d.position > 0 AND ($1 = '' OR p.primary_domain = $1) AND p.revision > $2 ORDER BY d.partner_id, d.position",
     )
     .bind(primary)
+    .bind(signed(after))
     .fetch_all(&mut *connection)
     .await?;
     for row in rows {
         domains.entry(row.try_get(0)?).or_default().push(row.try_get(1)?);
     }
-    let rows = sqlx::query("SELECT * FROM partner WHERE $1 = '' OR primary_domain = $1 ORDER BY primary_domain")
-        .bind(primary)
-        .fetch_all(connection)
-        .await?;
+    let rows = sqlx::query(
+        "SELECT * FROM partner WHERE ($1 = '' OR primary_domain = $1) AND revision > $2 ORDER BY primary_domain",
+    )
+    .bind(primary)
+    .bind(signed(after))
+    .fetch_all(connection)
+    .await?;
     rows.iter()
         .map(|row| {
             let additional = domains.remove(row.try_get::<&str, _>("id")?).unwrap_or_default();
             StoredPartner::try_from(PartnerRow { row, additional })
         })
         .collect()
+}
+
+/// Primary domains of all partners, in order.
+pub(super) async fn names(connection: &mut SqliteConnection) -> Result<Vec<String>, StoreError> {
+    Ok(sqlx::query_scalar("SELECT primary_domain FROM partner ORDER BY primary_domain").fetch_all(connection).await?)
 }
 
 pub(super) async fn insert(connection: &mut SqliteConnection, stored: &StoredPartner) -> Result<(), StoreError> {

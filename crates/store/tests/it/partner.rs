@@ -1,5 +1,5 @@
 use policy::{Negotiation, Partner, PartnerType, Requirement, TrustRoots, negotiation::ROWS, partner::Pin};
-use store::{DomainHolder, StoreError};
+use store::{Backend, DomainHolder, StoreError};
 
 use crate::fixture::{Fixture, actor, domain, partner};
 
@@ -125,6 +125,35 @@ async fn a_snapshot_shows_a_change_as_soon_as_its_revision_is_told() {
     assert_eq!(snapshot.revision(), told.edge);
     assert!(snapshot.partner_of(&domain("litware.example")).is_some());
     assert!(snapshot.is_internal(&domain("contoso.example")));
+}
+
+/// The kept snapshot is renewed by what was changed alone; it must stay what a fresh reading gives.
+#[tokio::test]
+async fn a_kept_snapshot_stays_what_the_rows_say() {
+    let store = Fixture::new().await.store;
+    let with_domains = |additional: &[&str]| Partner {
+        additional_domains: additional.iter().map(|name| domain(name)).collect(),
+        ..partner("middle.example")
+    };
+    let first = with_domains(&["m.example"]);
+    for step in 0..8 {
+        match step {
+            0 => drop(store.add_partner(&actor(), &partner("zebra.example")).await.unwrap()),
+            1 => drop(store.add_partner(&actor(), &first).await.unwrap()),
+            2 => drop(store.set_partner(&actor(), None, &with_domains(&["n.example", "m.example"])).await.unwrap()),
+            3 => store.remove_partner(&actor(), None, &domain("fabrikam.example")).await.unwrap(),
+            4 => drop(store.add_partner(&actor(), &partner("fabrikam.example")).await.unwrap()),
+            5 => drop(store.add_domain(&actor(), &domain("inside.example"), &[Backend::Registrar]).await.unwrap()),
+            6 => store.remove_partner(&actor(), None, &domain("zebra.example")).await.unwrap(),
+            _ => {
+                store.remove_partner(&actor(), None, &domain("middle.example")).await.unwrap();
+                store.add_partner(&actor(), &first).await.unwrap();
+            }
+        }
+        let edge = store.edge().await.unwrap();
+        assert_eq!(edge.partners, store.partners().await.unwrap(), "step {step}");
+        assert_eq!(edge.snapshot.partner_of(&domain("m.example")).is_some(), (1..=7).contains(&step), "step {step}");
+    }
 }
 
 #[tokio::test]

@@ -35,6 +35,7 @@ mod partner;
 mod password;
 mod policy;
 mod probe;
+mod registration;
 mod report;
 mod serve;
 mod settings;
@@ -121,6 +122,9 @@ enum Command {
     /// Connection attempts: what happened, step by step, and what to do about it
     #[command(subcommand)]
     Report(report::Command),
+    /// Endpoints of the SIP registrar's users
+    #[command(subcommand)]
+    Registration(registration::Command),
     /// Live streams with partners
     #[command(subcommand)]
     Stream(stream::Command),
@@ -224,6 +228,7 @@ async fn ask(command: Command, caller: &Caller) -> Result<(), Failure> {
         Command::Audit(command) => command.run(caller).await,
         Command::Probe(settings) => probe::run(settings, caller).await,
         Command::Report(command) => command.run(caller).await,
+        Command::Registration(command) => command.run(caller).await,
         Command::Stream(command) => command.run(caller).await,
         Command::Message(command) => command.run(caller).await,
         Command::Status => status::run(caller).await,

@@ -7,7 +7,7 @@ use link::Snapshots;
 use net::dns::DnsConfig;
 use panel::{
     DnsZone, MessageStep, ProbeState, TrunkState, TrunkTest,
-    api::v1::dto::{Component, Listener, Status, Stream},
+    api::v1::dto::{Component, Listener, Registration, Status, Stream},
 };
 use policy::{EdgeSnapshot, Partner, TrunkName};
 use store::Serving;
@@ -199,6 +199,20 @@ impl panel::Live for Live {
                 waiting: component.waiting as u64,
             };
             connected.map(told).collect()
+        })
+    }
+
+    fn registrations(&self) -> panel::Answer<'_, Vec<Registration>> {
+        Box::pin(async {
+            let told = |registration: gateway::Registration| Registration {
+                user: registration.address.to_string(),
+                contact: registration.contact,
+                transport: registration.transport.to_owned(),
+                source: registration.source.to_string(),
+                expires_in_seconds: registration.expires_in.as_secs(),
+                unreachable: registration.is_unreachable,
+            };
+            self.gateway.registrations().await.into_iter().map(told).collect()
         })
     }
 

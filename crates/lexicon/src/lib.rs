@@ -21,4 +21,4 @@ pub use jid::{BareJid, Jid, JidError, JidRef};
 pub use method::{Method, MethodSet};
 pub use pair::{Direction, DomainPair};
 pub use report::Report;
-pub use time::{Now, Timestamp};
+pub use time::{NotATime, Now, Timestamp};

@@ -2,7 +2,8 @@
 
 use std::{
     fmt,
-    ops::{Add, Sub},
+    ops::{Add, Range, Sub},
+    str::FromStr,
     time::{Duration, Instant},
 };
 
@@ -57,6 +58,50 @@ impl fmt::Display for Timestamp {
     }
 }
 
+/// What [`Timestamp`] is read from: a day, which is its first moment, or a moment to the second or millisecond, in UTC.
+impl FromStr for Timestamp {
+    type Err = NotATime;
+
+    fn from_str(text: &str) -> Result<Self, NotATime> {
+        let whole = match text.len() {
+            10 => format!("{text}T00:00:00.000Z"),
+            20 => format!("{}.000Z", text.strip_suffix('Z').ok_or(NotATime)?),
+            _ => text.to_owned(),
+        };
+        let number = |range: Range<usize>| {
+            let digits = whole.get(range).filter(|digits| digits.bytes().all(|byte| byte.is_ascii_digit()));
+            digits.and_then(|digits| digits.parse::<i64>().ok()).ok_or(NotATime)
+        };
+        let days = days_from_civil(number(0..4)?, number(5..7)?, number(8..10)?);
+        let seconds = number(11..13)? * 3600 + number(14..16)? * 60 + number(17..19)?;
+        let time = Self(days * 86_400_000 + seconds * 1000 + number(20..23)?);
+        // Neither a 30 February nor another separator comes back the same.
+        if time.to_string() == whole { Ok(time) } else { Err(NotATime) }
+    }
+}
+
+/// A text is neither `2026-11-23` nor `2026-11-23T08:28:00Z`.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct NotATime;
+
+impl fmt::Display for NotATime {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a day like 2026-11-23 or a time like 2026-11-23T08:28:00Z is expected")
+    }
+}
+
+impl std::error::Error for NotATime {}
+
+/// The inverse of [`civil_from_days`].
+fn days_from_civil(year: i64, month: i64, day: i64) -> i64 {
+    let year = if month <= 2 { year - 1 } else { year };
+    let era = year.div_euclid(400);
+    let year_of_era = year - era * 400;
+    let day_of_year = (153 * ((month + 9) % 12) + 2) / 5 + day - 1;
+    let day_of_era = year_of_era * 365 + year_of_era / 4 - year_of_era / 100 + day_of_year;
+    era * 146_097 + day_of_era - 719_468
+}
+
 /// Days since 1970-01-01 to year, month, day of the proleptic Gregorian calendar; years start on 1 March inside.
 fn civil_from_days(days: i64) -> (i64, i64, i64) {
     let shifted = days + 719_468;
@@ -102,6 +147,38 @@ mod tests {
             (4_107_542_399_999, "2100-02-28T23:59:59.999Z"),
         ] {
             assert_eq!(Timestamp::from_millis(millis).to_string(), text);
+        }
+    }
+
+    #[test]
+    fn a_day_or_a_moment_is_read() {
+        for (text, millis) in [
+            ("1970-01-01", 0),
+            ("2000-02-29", 951_782_400_000),
+            ("2026-11-23T08:28:00Z", 1_795_422_480_000),
+            ("2026-11-23T08:28:00.123Z", 1_795_422_480_123),
+            ("2100-02-28T23:59:59.999Z", 4_107_542_399_999),
+        ] {
+            assert_eq!(text.parse(), Ok(Timestamp::from_millis(millis)), "{text}");
+        }
+        for text in [
+            "",
+            "2026",
+            "2026-02-30",
+            "2026-13-01",
+            "2026-00-10",
+            "2026/11/23",
+            "2026-11-23T24:00:00Z",
+            "2026-11-23T08:60:00Z",
+            "2026-11-23 08:28:00Z",
+            "2026-11-23T08:28:00+01",
+            "2026-11-23T08:28:00",
+            "+026-11-23",
+            "２026-11-2",
+            "2026-11-23T08:28:00.1Z",
+            "2026-11-23T08:28:00.123Zz",
+        ] {
+            assert_eq!(text.parse::<Timestamp>(), Err(NotATime), "{text}");
         }
     }
 }

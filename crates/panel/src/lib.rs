@@ -23,8 +23,8 @@ use policy::{Partner, TrunkName};
 use store::{Credential, Revisions, Serving, Store};
 
 pub use api::v1::dto::{
-    Certificates, Component, DigestChoice, DnsRecord, DnsZone, MessageStep, Status, Stream, TrunkConnection,
-    TrunkState, TrunkTarget, TrunkTest, TrunkTestStep,
+    Certificates, Component, DigestChoice, DnsRecord, DnsZone, MessageStep, Registration, Status, Stream,
+    TrunkConnection, TrunkState, TrunkTarget, TrunkTest, TrunkTestStep,
 };
 pub use socket::{Running, SocketError, start};
 pub use web::{Web, WebCertificates, WebError, WebListeners};
@@ -59,6 +59,11 @@ pub trait Live: Send + Sync {
 
     /// The components that serve internal domains now.
     fn components(&self) -> Answer<'_, Vec<Component>> {
+        Box::pin(async { Vec::new() })
+    }
+
+    /// What SIP users have registered.
+    fn registrations(&self) -> Answer<'_, Vec<Registration>> {
         Box::pin(async { Vec::new() })
     }
 

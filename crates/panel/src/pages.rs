@@ -46,6 +46,7 @@ mod partners;
 mod place;
 mod policies;
 mod probe;
+mod registrations;
 mod report;
 mod reports;
 mod session;
@@ -119,6 +120,7 @@ fn operation() -> Router<Pages> {
     Router::new()
         .route("/", get(overview::show))
         .route("/events", get(streams::events))
+        .route("/registrations", get(registrations::list))
         .route("/streams", get(streams::list))
         .route("/streams/{number}/close", post(streams::close))
         .route("/message", get(message::show).post(message::send))

@@ -47,6 +47,14 @@ pub struct AuditRow {
 pub struct AuditFilter {
     /// Only rows about this subject.
     pub subject: Option<String>,
+    /// Only rows of this actor.
+    pub who: Option<String>,
+    /// Only rows of this action, or of all actions on its kind of thing: `partner` stands for `partner.added` and the rest.
+    pub action: Option<String>,
+    /// Only rows from this moment on.
+    pub since: Option<Timestamp>,
+    /// Only rows before this moment.
+    pub until: Option<Timestamp>,
     /// Only rows older than the one with this number: the next page.
     pub after: Option<u64>,
     /// How many; at most [`AUDIT_PAGE_MAX`].
@@ -117,10 +125,16 @@ impl Store {
     pub async fn audit(&self, filter: &AuditFilter) -> Result<Vec<AuditRow>, StoreError> {
         let rows = sqlx::query(
             "SELECT number, id, at, who, origin, action, subject, before, after, hash FROM audit \
-             WHERE number < $1 AND ($2 = '' OR subject = $2) ORDER BY number DESC LIMIT $3",
+             WHERE number < $1 AND ($2 = '' OR subject = $2) AND ($3 = '' OR who = $3) \
+             AND ($4 = '' OR action = $4 OR substr(action, 1, length($4) + 1) = $4 || '.') \
+             AND at >= $5 AND at < $6 ORDER BY number DESC LIMIT $7",
         )
         .bind(filter.after.map_or(i64::MAX, signed))
         .bind(filter.subject.as_deref().unwrap_or(""))
+        .bind(filter.who.as_deref().unwrap_or(""))
+        .bind(filter.action.as_deref().unwrap_or(""))
+        .bind(filter.since.map_or(i64::MIN, Timestamp::as_millis))
+        .bind(filter.until.map_or(i64::MAX, Timestamp::as_millis))
         .bind(i64::from(filter.limit.min(AUDIT_PAGE_MAX)))
         .fetch_all(&self.core.readers)
         .await?;

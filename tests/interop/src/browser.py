@@ -73,7 +73,7 @@ PAGES = {
     "overview": "/", "policies": "/policies", "policy-new": "/policies/new", "settings": "/settings", "import": "/import",
     "domains": "/domains", "domain-new": "/domains/new", "publish": "/domains/contoso.example/publish",
     "trunk-new": "/trunks/new", "users": "/users", "user": "/users/alice@contoso.example", "user-new": "/users/new",
-    "streams": "/streams", "reports": "/reports", "administrators": "/administrators",
+    "streams": "/streams", "reports": "/reports", "registrations": "/registrations", "administrators": "/administrators",
     "administrator-new": "/administrators/new", "tokens": "/tokens", "token-new": "/tokens/new",
     "certificates": "/certificates", "audit": "/audit", "account": "/account",
 }

@@ -17,6 +17,18 @@ pub(super) enum Command {
         /// Only changes of this partner, domain, user or setting
         #[arg(long)]
         subject: Option<String>,
+        /// Only changes of this account
+        #[arg(long, value_name = "NAME")]
+        who: Option<String>,
+        /// Only this action, or all on a kind of thing: `partner.added`, `partner`
+        #[arg(long)]
+        action: Option<String>,
+        /// From this day or moment on: 2026-11-23, 2026-11-23T08:28:00Z
+        #[arg(long, value_name = "TIME")]
+        since: Option<String>,
+        /// Up to this day, which is included, or moment
+        #[arg(long, value_name = "TIME")]
+        until: Option<String>,
         /// How many
         #[arg(long, value_name = "COUNT", default_value_t = 50, value_parser = clap::value_parser!(u32).range(1..=1000))]
         limit: u32,
@@ -28,7 +40,13 @@ pub(super) enum Command {
 impl Command {
     pub(super) async fn run(self, caller: &Caller) -> Result<(), Failure> {
         match self {
-            Self::List { subject, limit } => list(subject, limit, caller).await,
+            Self::List { subject, who, action, since, until, limit } => {
+                let filters =
+                    [("subject", subject), ("who", who), ("action", action), ("since", since), ("until", until)];
+                let filters =
+                    filters.into_iter().filter_map(|(name, value)| Some(format!("&{name}={}", escape(&value?))));
+                list(&filters.collect::<String>(), limit, caller).await
+            }
             Self::Verify => {
                 let verified: AuditVerified = caller.client.get("/api/v1/audit/verify").await?.read()?;
                 caller.done(&verified, format_args!("The chain of {} entries is intact.", verified.rows))
@@ -37,9 +55,8 @@ impl Command {
     }
 }
 
-async fn list(subject: Option<String>, limit: u32, caller: &Caller) -> Result<(), Failure> {
-    let subject = subject.map(|subject| format!("&subject={}", escape(&subject))).unwrap_or_default();
-    let page: Page<Audit> = caller.client.get(&format!("/api/v1/audit?limit={limit}{subject}")).await?.read()?;
+async fn list(filters: &str, limit: u32, caller: &Caller) -> Result<(), Failure> {
+    let page: Page<Audit> = caller.client.get(&format!("/api/v1/audit?limit={limit}{filters}")).await?.read()?;
     match caller.format {
         Format::Json => output::json(&page.items),
         Format::Table => {

@@ -86,6 +86,7 @@ fn every_option_of_the_guide_is_known_to_the_program() {
         &["message", "test"],
         &["probe"],
         &["report", "list"],
+        &["registration", "list"],
         &["stream", "close"],
     ];
     let help = commands.map(|command| place.run(&[command, &["--help"]].concat()).succeeded().stdout).join("\n");

@@ -33,6 +33,7 @@ mod openapi;
 mod partner;
 mod policy;
 mod probe;
+mod registration;
 mod report;
 mod setting;
 mod state;
@@ -150,6 +151,7 @@ fn running_operations() -> Vec<Operation> {
         post "/probes" ProbePartner => probe::start;
         get "/probes/{id}" ReadOperation => probe::show;
         delete "/probes/{id}" ProbePartner => probe::cancel;
+        get "/registrations" ReadOperation => registration::list;
         get "/reports" ReadOperation => report::list;
         get "/reports/{id}" ReadOperation => report::show;
         get "/status" ReadOperation => status::show;

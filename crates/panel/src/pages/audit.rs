@@ -1,4 +1,4 @@
-//! The audit log: filtered by subject, exported, and its chain of hashes checked.
+//! The audit log: filtered, exported, and its chain of hashes checked.
 
 use axum::{
     Extension,
@@ -12,7 +12,7 @@ use serde_json::Value;
 use super::{
     Asked, Notice, Pages, Piece, Place, Section, View, Visitor, Words, asked,
     view::{Field, Kind, Search, Table, segment, small, text},
-    words::SecurityWords,
+    words::{SecurityWords, korean},
 };
 use crate::api::v1::dto::{Audit, AuditVerified, Page, Problem};
 
@@ -41,30 +41,40 @@ pub(super) async fn verify(
 
 async fn show(pages: &Pages, visitor: &Visitor, query: &Asked, notice: Option<Notice>) -> Response {
     let (words, w) = (visitor.words(), SecurityWords::of(visitor.language));
-    let subject = asked(query, "subject").trim();
-    let path = path(subject, asked(query, "after"));
-    let rows: Page<Audit> = match pages.inside.get(&visitor.caller, &path).await {
-        Ok(rows) => rows,
+    let filter = filter(query);
+    let after = match asked(query, "after") {
+        "" => String::new(),
+        after => format!("&after={}", segment(after)),
+    };
+    let path = format!("/audit?{filter}{after}");
+    // A filter that cannot be read finds nothing, and says why.
+    let (rows, notice) = match pages.inside.get::<Page<Audit>>(&visitor.caller, &path).await {
+        Ok(rows) => (rows, notice),
+        Err(problem) if problem.status == 422 => {
+            (Page { items: Vec::new(), next: None }, Some(unread(visitor, &problem)))
+        }
         Err(problem) => return visitor.failed(&problem),
     };
+    let labels = [w.audit_subject, w.audit_who, w.audit_action, w.audit_since, w.audit_until];
+    let fields =
+        FILTERS.iter().zip(labels).map(|(name, label)| Field::new(name, label, Kind::Text, asked(query, name)));
     let search = Search {
         action: "/audit",
         label: words.search.to_owned(),
-        fields: vec![Field::new("subject", w.search_audit, Kind::Text, subject)],
+        fields: fields.collect(),
         word: words.search,
         result: Vec::new(),
     };
     let mut table = table(visitor, words.audit, &rows.items);
-    table.next = rows.next.map(|next| format!("/audit?subject={}&after={}", segment(subject), segment(&next)));
+    table.next = rows.next.map(|next| format!("/audit?{filter}&after={}", segment(&next)));
     table.next_word = words.next;
     let frame = visitor.frame_at(Place::Security, "/audit", words.audit);
     let mut view = View::new(frame, w.audit_lead, vec![Section::Search(search), Section::Table(table)]);
     view.notice = notice;
-    let of_subject = format!("?subject={}", segment(subject));
     view.actions = [
         ("/audit/verify".to_owned(), w.verify),
-        (format!("/audit/export/csv{of_subject}"), w.export_csv),
-        (format!("/audit/export/json{of_subject}"), w.export_json),
+        (format!("/audit/export/csv?{filter}"), w.export_csv),
+        (format!("/audit/export/json?{filter}"), w.export_json),
     ]
     .into_iter()
     .map(|(href, word)| visitor.link(Act::Audit, &href, word, ""))
@@ -72,10 +82,18 @@ async fn show(pages: &Pages, visitor: &Visitor, query: &Asked, notice: Option<No
     view.show()
 }
 
-fn path(subject: &str, after: &str) -> String {
-    let pairs = [("subject", subject), ("after", after)].into_iter().filter(|(_, value)| !value.is_empty());
-    let pairs: Vec<_> = pairs.map(|(name, value)| format!("{name}={}", segment(value))).collect();
-    format!("/audit?{}", pairs.join("&"))
+/// What the log is filtered by, in the words of the API.
+const FILTERS: [&str; 5] = ["subject", "who", "action", "since", "until"];
+
+fn filter(query: &Asked) -> String {
+    let pairs = FILTERS.iter().map(|name| (name, asked(query, name).trim())).filter(|(_, value)| !value.is_empty());
+    pairs.map(|(name, value)| format!("{name}={}", segment(value))).collect::<Vec<_>>().join("&")
+}
+
+fn unread(visitor: &Visitor, problem: &Problem) -> Notice {
+    let error = problem.errors.first();
+    let told = error.and_then(|error| korean::fault(visitor.language, &error.code, &error.message));
+    Notice { class: "bad", fact: told.unwrap_or_else(|| problem.detail.clone()), why: String::new() }
 }
 
 pub(super) fn table(visitor: &Visitor, heading: &str, rows: &[Audit]) -> Table {
@@ -120,7 +138,7 @@ pub(super) async fn export(
     Path(format): Path<String>,
     Query(query): Query<Asked>,
 ) -> Response {
-    let rows = match all(&pages, &visitor, asked(&query, "subject").trim()).await {
+    let rows = match all(&pages, &visitor, &filter(&query)).await {
         Ok(rows) => rows,
         Err(problem) => return visitor.failed(&problem),
     };
@@ -138,14 +156,14 @@ pub(super) async fn export(
     }
 }
 
-async fn all(pages: &Pages, visitor: &Visitor, subject: &str) -> Result<Vec<Audit>, Problem> {
+async fn all(pages: &Pages, visitor: &Visitor, filter: &str) -> Result<Vec<Audit>, Problem> {
     let (mut rows, mut after) = (Vec::new(), String::new());
     loop {
-        let path = format!("{}&limit=1000", path(subject, &after));
+        let path = format!("/audit?{filter}{after}&limit=1000");
         let part: Page<Audit> = pages.inside.get(&visitor.caller, &path).await?;
         rows.extend(part.items);
         match part.next {
-            Some(next) if rows.len() < EXPORT_ROWS_MAX => after = next,
+            Some(next) if rows.len() < EXPORT_ROWS_MAX => after = format!("&after={next}"),
             _ => return Ok(rows),
         }
     }

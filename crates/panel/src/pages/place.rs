@@ -39,9 +39,12 @@ impl Place {
                 ("/partners", words.partners),
                 ("/import", words.import),
             ],
-            Self::Monitoring => {
-                &[("/streams", words.streams), ("/reports", words.reports), ("/message", words.test_message)]
-            }
+            Self::Monitoring => &[
+                ("/streams", words.streams),
+                ("/reports", words.reports),
+                ("/registrations", words.registrations),
+                ("/message", words.test_message),
+            ],
             Self::Security => &[
                 ("/administrators", words.administrators),
                 ("/tokens", words.tokens),

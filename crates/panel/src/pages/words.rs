@@ -87,6 +87,7 @@ words! { Words
     access_edge: "Access Edge Configuration", "액세스 에지 구성";
     import: "Import and export", "가져오기 및 내보내기";
     streams: "Streams", "스트림";
+    registrations: "Registrations", "등록";
     reports: "Reports", "보고서";
     test_message: "Test message", "테스트 메시지";
     administrators: "Administrators", "관리자";

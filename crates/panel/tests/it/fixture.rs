@@ -7,8 +7,8 @@ use hyper::{Request, body::Bytes, client::conn::http1};
 use hyper_util::rt::TokioIo;
 use lexicon::{BareJid, Domain, DomainPair};
 use panel::{
-    DigestChoice, DnsRecord, DnsZone, Live, Means, ProbeState, Running, Status, Stream, TrunkState, TrunkTarget,
-    TrunkTest,
+    DigestChoice, DnsRecord, DnsZone, Live, Means, ProbeState, Registration, Running, Status, Stream, TrunkState,
+    TrunkTarget, TrunkTest,
 };
 use policy::{Partner, TrunkName};
 use serde_json::{Value, json};
@@ -68,6 +68,23 @@ impl Live for Idle {
 
     fn cancel_probe(&self, id: &str) -> bool {
         id == "1"
+    }
+
+    fn registrations(&self) -> panel::Answer<'_, Vec<Registration>> {
+        let of = |user: &str, contact: &str, unreachable| Registration {
+            user: user.to_owned(),
+            contact: contact.to_owned(),
+            transport: "TLS".to_owned(),
+            source: "192.0.2.9:40000".to_owned(),
+            expires_in_seconds: 60,
+            unreachable,
+        };
+        let all = vec![
+            of("bob@contoso.example", "sip:bob@192.0.2.9:40000", true),
+            of("alice@contoso.example", "sip:<b>@192.0.2.9", false),
+            of("alice@contoso.example", "sip:alice@192.0.2.9", false),
+        ];
+        Box::pin(async { all })
     }
 
     /// The trunk lync has two addresses, one of which is down.

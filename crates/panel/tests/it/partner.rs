@@ -130,6 +130,15 @@ async fn a_change_leaves_an_audit_row_with_before_and_after() {
     assert!(disabled["who"].as_str().unwrap().starts_with("uid:"));
     assert_eq!(disabled["origin"], "socket");
     assert_eq!(fixture.get("/audit/verify").await.status, 200);
+    let today = fixture.get("/audit").await.body["items"][0]["at"].as_str().unwrap()[..10].to_owned();
+    let of_today = format!("/audit?action=partner&since={today}&until={today}");
+    assert!(!fixture.get(&of_today).await.body["items"].as_array().unwrap().is_empty());
+    let earlier = fixture.get(&format!("/audit?until={today}T00:00:00Z")).await;
+    assert_eq!(earlier.body["items"], json!([]));
+    for unread in ["since=yesterday", "until=2026-02-30"] {
+        let answer = fixture.get(&format!("/audit?{unread}")).await;
+        assert_eq!((answer.status, &answer.body["errors"][0]["code"]), (422, &json!("time_invalid")), "{unread}");
+    }
 }
 
 #[tokio::test]

@@ -28,6 +28,7 @@ const PAGES: &[(&str, &str)] = &[
     ("/users/new", "Display name"),
     ("/streams", "Direction and domain pair"),
     ("/reports", "Outcome"),
+    ("/registrations", "Does not answer"),
     ("/message", "Empty: postmaster of the first internal domain"),
     ("/certificates", "Read the files again"),
     ("/account", "Where you are signed in"),
@@ -235,6 +236,10 @@ async fn the_audit_log_is_filtered_checked_and_exported() {
     let browser = Browser::signed_in("watch").await;
     let filtered = browser.get("/audit?subject=fabrikam.example").await;
     assert!(filtered.text.contains("partner.added") && !filtered.text.contains("user.added"), "{}", filtered.text);
+    let by_nobody = browser.get("/audit?who=nobody&action=partner&since=2020-01-01").await;
+    assert!(by_nobody.status == 200 && by_nobody.text.contains("No entry matches."), "{}", by_nobody.text);
+    let unread = browser.get("/audit?since=yesterday").await;
+    assert!(unread.status == 200 && unread.text.contains("a day like 2026-11-23"), "{}", unread.text);
     assert!(browser.get("/audit/verify").await.text.contains("Chain intact"));
     let csv = browser.get("/audit/export/csv?subject=fabrikam.example").await;
     assert_eq!(csv.header("content-disposition"), Some("attachment; filename=\"audit.csv\""));

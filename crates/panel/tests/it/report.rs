@@ -119,3 +119,33 @@ async fn a_stream_is_closed_with_a_reason_that_is_recorded() {
     let long = "x".repeat(201);
     assert_eq!(fixture.call("DELETE", &format!("/streams/7?reason={long}"), json!({})).await.status, 422);
 }
+
+#[tokio::test]
+async fn registrations_are_searched_and_read_in_pages() {
+    let fixture = Fixture::new().await;
+    let contacts = async |path: &str| {
+        let page = fixture.get(path).await.body;
+        let items = page["items"].as_array().unwrap().clone();
+        let told = items.iter().map(|item| item["contact"].as_str().unwrap().to_owned()).collect::<Vec<_>>();
+        (told, page["next"].as_str().map(ToOwned::to_owned))
+    };
+    let (all, next) = contacts("/registrations").await;
+    assert_eq!(
+        (all.clone(), next),
+        (
+            vec![
+                "sip:<b>@192.0.2.9".to_owned(),
+                "sip:alice@192.0.2.9".to_owned(),
+                "sip:bob@192.0.2.9:40000".to_owned()
+            ],
+            None
+        )
+    );
+    assert_eq!(contacts("/registrations?q=BOB@").await.0, all[2..]);
+    assert_eq!(contacts("/registrations?q=nobody").await.0, all[3..]);
+    let (first, next) = contacts("/registrations?limit=2").await;
+    assert_eq!(first, all[..2]);
+    let after = next.unwrap().replace(' ', "%20");
+    assert_eq!(contacts(&format!("/registrations?limit=2&after={after}")).await, (all[2..].to_vec(), None));
+    assert_eq!(fixture.get("/registrations?unknown=1").await.status, 400);
+}

@@ -56,6 +56,7 @@ const OPERATIONS: &[(&str, &str, &str)] = &[
     ("post", "/probes", "administrator help_desk"),
     ("get", "/probes/{id}", EVERYBODY),
     ("delete", "/probes/{id}", "administrator help_desk"),
+    ("get", "/registrations", EVERYBODY),
     ("get", "/reports", EVERYBODY),
     ("get", "/reports/{id}", EVERYBODY),
     ("get", "/settings", EVERYBODY),

@@ -1,5 +1,7 @@
+use std::time::Duration;
+
 use serde_json::json;
-use store::{AuditFilter, StoreError};
+use store::{Actor, AuditFilter, StoreError};
 
 use crate::fixture::{Fixture, actor, credential, domain, jid, partner};
 
@@ -66,12 +68,37 @@ async fn a_row_says_who_from_where_what_before_and_after() {
     let mut fabrikam = partner("fabrikam.example");
     fabrikam.description = "new".into();
     fixture.store.set_partner(&actor(), None, &fabrikam).await.unwrap();
-    let filter = AuditFilter { subject: Some("fabrikam.example".to_owned()), limit: 1, after: None };
+    let filter = AuditFilter { subject: Some("fabrikam.example".to_owned()), limit: 1, ..Default::default() };
     let row = fixture.store.audit(&filter).await.unwrap().pop().unwrap();
     assert_eq!((row.who.as_str(), row.origin.as_str()), ("uid:0", "socket"));
     assert_eq!((row.action.as_str(), row.subject.as_str()), ("partner.updated", "fabrikam.example"));
     assert_eq!(row.before.unwrap()["description"], json!(""));
     assert_eq!(row.after.unwrap()["description"], json!("new"));
+}
+
+#[tokio::test]
+async fn the_log_is_filtered_by_who_what_and_when() {
+    let fixture = Fixture::new().await;
+    fixture.store.add_partner(&Actor::new("ops1", "192.0.2.1"), &partner("litware.example")).await.unwrap();
+    let all = AuditFilter { limit: 100, ..AuditFilter::default() };
+    let subjects = async |filter: AuditFilter| {
+        let rows = fixture.store.audit(&filter).await.unwrap();
+        rows.into_iter().map(|row| row.subject).collect::<Vec<_>>()
+    };
+    let named = |text: &str| Some(text.to_owned());
+    assert_eq!(subjects(AuditFilter { who: named("ops1"), ..all.clone() }).await, ["litware.example"]);
+    let partners = ["litware.example", "fabrikam.example"];
+    for action in ["partner", "partner.added"] {
+        assert_eq!(subjects(AuditFilter { action: named(action), ..all.clone() }).await, partners, "{action}");
+    }
+    for action in ["part", "partner.", "partner.removed", "%", "_artner"] {
+        assert!(subjects(AuditFilter { action: named(action), ..all.clone() }).await.is_empty(), "{action}");
+    }
+    let rows = fixture.store.audit(&all).await.unwrap();
+    let (first, last) = (rows.last().unwrap().at, rows[0].at);
+    assert_eq!(subjects(AuditFilter { since: Some(first), ..all.clone() }).await.len(), rows.len());
+    assert!(subjects(AuditFilter { until: Some(first), ..all.clone() }).await.is_empty());
+    assert!(subjects(AuditFilter { since: Some(last + Duration::from_millis(1)), ..all }).await.is_empty());
 }
 
 #[tokio::test]

@@ -34,7 +34,7 @@ async fn fixture() -> Fixture {
 }
 
 async fn actions(store: &Store, subject: &str) -> Vec<String> {
-    let filter = store::AuditFilter { subject: Some(subject.to_owned()), after: None, limit: 100 };
+    let filter = store::AuditFilter { subject: Some(subject.to_owned()), limit: 100, ..Default::default() };
     store.audit(&filter).await.unwrap().into_iter().map(|row| row.action).collect()
 }
 

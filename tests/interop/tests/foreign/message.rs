@@ -3,7 +3,7 @@
 use interop::baresip::Transport;
 use interop::prosody::Demands;
 use interop::slixmpp::Client;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::world::{ALICE, PARTNER, ROW_2, STRANGER, World};
 
@@ -41,6 +41,9 @@ fn a_test_message_tells_each_hop_and_the_answer() {
     );
 
     let alice = world.alice(Transport::Tcp, JULIET);
+    let listed = world.server.json(&["registration", "list", "--search", ALICE]);
+    assert_eq!((&listed[0]["user"], &listed[0]["transport"]), (&json!(ALICE), &json!("TCP")), "{listed}");
+    assert!(listed[0]["contact"].as_str().is_some_and(|contact| contact.contains("alice")), "{listed}");
     let mark = alice.mark();
     let delivered = test(&world, ALICE);
     assert_eq!(stages(&delivered), [("delivered", true)], "{delivered:#}");

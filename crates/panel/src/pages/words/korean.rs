@@ -20,7 +20,7 @@ pub(crate) fn report(language: Language, code: &str) -> Option<(&'static str, &'
     REPORTS.iter().find(|(known, ..)| *known == code).map(|(_, what, remedy)| (*what, *remedy))
 }
 
-static FAULTS: [(&str, &str); 42] = [
+static FAULTS: [(&str, &str); 43] = [
     ("required", "값이 필요합니다."),
     ("not_internal", "내부 도메인이 아닙니다."),
     ("not_allowed", "여기서는 허용되지 않는 값입니다."),
@@ -47,6 +47,7 @@ static FAULTS: [(&str, &str); 42] = [
     ("host_invalid", "호스트 이름이 올바르지 않습니다."),
     ("domain_is_internal", "내부 도메인입니다."),
     ("domain_invalid", "도메인이 올바르지 않습니다."),
+    ("time_invalid", "2026-11-23과 같은 날짜 또는 2026-11-23T08:28:00Z와 같은 시각을 입력하세요."),
     ("address_invalid", "주소가 올바르지 않습니다."),
     ("domain_in_use", "다른 파트너가 사용하는 도메인입니다."),
     ("domain_repeated", "같은 도메인이 두 번 입력되었습니다."),

@@ -4,7 +4,6 @@ words! { OperationWords
     partners: "Partners", "파트너";
     streams: "Streams", "스트림";
     streams_split: "{0} outbound, {1} inbound", "아웃바운드 {0}개, 인바운드 {1}개";
-    registrations: "Registrations", "등록";
     sessions: "Message sessions", "메시지 세션";
     refusals: "Refused or dropped", "거부 또는 폐기";
     since_start: "since", "시작:";
@@ -43,6 +42,12 @@ words! { OperationWords
     method: "Method", "방법";
     peer: "Peer", "상대";
     close: "Close", "닫기";
+    registrations_lead: "Endpoints that users of the SIP registrar have registered.", "SIP 등록 서버의 사용자가 등록한 단말입니다.";
+    no_registrations: "No registration matches.", "일치하는 등록이 없습니다.";
+    endpoint: "Endpoint", "단말";
+    transport: "Transport", "전송";
+    valid_for: "Valid for, s", "남은 유효 시간(초)";
+    does_not_answer: "Does not answer", "응답 없음";
     reports_lead: "Connection attempts, newest first: what happened step by step, and who can end a failure.",
         "연결 시도(최신 순): 단계별 진행 과정과 실패를 해결할 수 있는 쪽.";
     no_reports: "No report matches.", "일치하는 보고서가 없습니다.";

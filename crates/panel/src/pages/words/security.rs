@@ -62,7 +62,11 @@ words! { SecurityWords
     verify: "Check the chain", "체인 확인";
     export_csv: "Export CSV", "CSV 내보내기";
     export_json: "Export JSON", "JSON 내보내기";
-    search_audit: "Subject: partner, user, setting", "대상: 파트너, 사용자, 설정";
+    audit_subject: "Subject: partner, user, setting", "대상: 파트너, 사용자, 설정";
+    audit_who: "Who", "사용자";
+    audit_action: "What: partner, partner.added", "작업: partner, partner.added";
+    audit_since: "From: 2026-11-23", "시작일: 2026-11-23";
+    audit_until: "To: 2026-11-27", "종료일: 2026-11-27";
     who: "Who, from where", "사용자, 위치";
     what: "What", "작업";
     time: "Time (UTC)", "시각(UTC)";

@@ -46,7 +46,7 @@ fn access() -> Vec<Told> {
         post "/administrators" "Adds an administrator." [] NewAdministrator => 201 Administrator;
         patch "/administrators/{name}" "Changes an administrator, whose sessions end." [] AdministratorChanges => 200 Administrator;
         delete "/administrators/{name}" "Removes an administrator, whose sessions end." [] => 204;
-        get "/audit" "The audit log, newest first." ["subject" "after" "limit"] => 200 Page<Audit>;
+        get "/audit" "The audit log, newest first." ["subject" "who" "action" "since" "until" "after" "limit"] => 200 Page<Audit>;
         get "/audit/verify" "Checks the chain of hashes." [] => 200 AuditVerified;
         get "/certificates" "The certificates that are shown to partners." [] => 200 Certificates;
         get "/certificates/check" "The certificates in the files." [] => 200 Certificates;
@@ -122,6 +122,7 @@ fn running() -> Vec<Told> {
         post "/probes" "Starts a probe of a domain with saved or unsaved settings." [] NewProbe => 202 Probe;
         get "/probes/{id}" "How a probe is getting on." [] => 200 Probe;
         delete "/probes/{id}" "Cancels a probe." [] => 204;
+        get "/registrations" "What SIP users have registered." ["q" "after" "limit"] => 200 Page<Registration>;
         get "/reports" "Reports of connection attempts, newest first." ["partner" "strangers" "outcome" "direction" "after" "limit"] => 200 Page<Report>;
         get "/reports/{id}" "A report with every fact." [] => 200 Report;
         get "/status" "What the server is doing." [] => 200 Status;

@@ -14,6 +14,8 @@ use std::{
 
 use ::sip::{invite, transaction};
 
+use crate::refusals::Refusals;
+
 /// One direction of the ledger.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub struct Ledger {
@@ -59,6 +61,7 @@ pub struct Snapshot {
 pub(crate) struct Counters {
     pub(crate) from_partners: Way,
     pub(crate) from_users: Way,
+    pub(crate) refusals: Refusals,
     sip: Reasons,
     components: Reasons,
     transactions: Mutex<transaction::Counters>,

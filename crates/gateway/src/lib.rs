@@ -13,6 +13,7 @@ mod book;
 mod component;
 mod counters;
 mod message_test;
+mod refusals;
 mod running;
 mod serving;
 mod session;
@@ -22,6 +23,7 @@ mod trunk;
 
 pub use counters::{Ledger, Snapshot};
 pub use message_test::MessageStep;
+pub use refusals::PartnerRefusals;
 pub use running::{
     Certificates, ConnectedComponent, GatewayConfig, GatewayError, Links, Monitor, Registration, Running, start,
 };

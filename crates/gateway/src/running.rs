@@ -26,6 +26,7 @@ use crate::{
     SessionsStatus, Snapshot, TrunkStatus, TrunkTest, book,
     component::{TOLD_MAX, listener},
     counters::Counters,
+    refusals::PartnerRefusals,
     shard::{COMPONENTS_WINDOW, Ears, INNER_WINDOW, Parts, Ports, Question, Shard, WRITES_MAX},
     sip::{
         ARRIVALS_MAX,
@@ -188,6 +189,11 @@ impl Monitor {
         self.counters.snapshot()
     }
 
+    /// What the rules for contacts refused of this partner's traffic since the start.
+    pub fn refusals(&self, primary: &lexicon::Domain) -> PartnerRefusals {
+        self.counters.refusals.of(primary)
+    }
+
     /// Who is registered, by address; empty once the gateway has stopped.
     pub async fn registrations(&self) -> Vec<Registration> {
         let (reply, answer) = oneshot::channel();
@@ -273,6 +279,11 @@ impl Running {
     /// As [`Monitor::counters`].
     pub fn counters(&self) -> Snapshot {
         self.monitor.counters()
+    }
+
+    /// As [`Monitor::refusals`].
+    pub fn refusals(&self, primary: &lexicon::Domain) -> PartnerRefusals {
+        self.monitor.refusals(primary)
     }
 
     /// As [`Monitor::registrations`].

@@ -17,6 +17,7 @@ mod inward;
 mod memory;
 mod outward;
 mod presence;
+mod refusing;
 mod registration;
 mod request;
 mod sessions;

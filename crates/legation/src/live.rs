@@ -7,7 +7,7 @@ use link::Snapshots;
 use net::dns::DnsConfig;
 use panel::{
     DnsZone, MessageStep, ProbeState, TrunkState, TrunkTest,
-    api::v1::dto::{Component, Listener, Registration, Status, Stream},
+    api::v1::dto::{Component, Listener, Refusals, Registration, Status, Stream},
 };
 use policy::{EdgeSnapshot, Partner, TrunkName};
 use store::Serving;
@@ -200,6 +200,18 @@ impl panel::Live for Live {
             };
             connected.map(told).collect()
         })
+    }
+
+    fn refusals(&self, primary: &Domain) -> Refusals {
+        let counted = self.gateway.refusals(primary);
+        let named = |reasons: BTreeMap<&'static str, u64>| {
+            reasons.into_iter().map(|(reason, count)| (reason.to_owned(), count)).collect()
+        };
+        Refusals {
+            since: self.started_at.to_string(),
+            from_partner: named(counted.from_partner),
+            to_partner: named(counted.to_partner),
+        }
     }
 
     fn registrations(&self) -> panel::Answer<'_, Vec<Registration>> {

@@ -23,7 +23,7 @@ use policy::{Partner, TrunkName};
 use store::{Credential, Revisions, Serving, Store};
 
 pub use api::v1::dto::{
-    Certificates, Component, DigestChoice, DnsRecord, DnsZone, MessageStep, Registration, Status, Stream,
+    Certificates, Component, DigestChoice, DnsRecord, DnsZone, MessageStep, Refusals, Registration, Status, Stream,
     TrunkConnection, TrunkState, TrunkTarget, TrunkTest, TrunkTestStep,
 };
 pub use socket::{Running, SocketError, start};
@@ -60,6 +60,12 @@ pub trait Live: Send + Sync {
     /// The components that serve internal domains now.
     fn components(&self) -> Answer<'_, Vec<Component>> {
         Box::pin(async { Vec::new() })
+    }
+
+    /// What contact rules and access policies refused of this partner's traffic.
+    fn refusals(&self, primary: &Domain) -> Refusals {
+        let _ = primary;
+        Refusals::default()
     }
 
     /// What SIP users have registered.

@@ -107,7 +107,21 @@ impl Shard {
         }
     }
 
+    /// As the rules say; what they refuse is counted for the partner.
     pub(super) fn judge(&self, kind: Kind, arrived: &Arrived<'_>) -> Judged {
+        let judged = self.judge_by_rules(kind, arrived);
+        let refused = match judged {
+            Judged::Answer(answer) => Some(answer.as_str()),
+            Judged::Drop(reason) => Some(reason.as_str()),
+            _ => None,
+        };
+        if let Some(reason) = refused {
+            self.count_refused_from(arrived.from.domain(), reason);
+        }
+        judged
+    }
+
+    fn judge_by_rules(&self, kind: Kind, arrived: &Arrived<'_>) -> Judged {
         let Some(edge) = self.snapshot() else { return Judged::Drop(DropReason::NotAPartner) };
         let partner = edge.partner_of(arrived.from.domain()).map(AsRef::as_ref);
         let user = arrived.to.bare();

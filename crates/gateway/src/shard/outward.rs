@@ -122,6 +122,7 @@ impl Shard {
         let case = Outbound { partner, contact, has_access };
         match judge_outbound(StanzaKind::Message(MessageKind::Chat), case) {
             Err(refusal) => {
+                self.count_refused_to(to.domain(), refusal.as_str());
                 let text = refusal.text(to.domain()).to_string();
                 self.refuse_message(incoming, Answer::new(Status::FORBIDDEN).with_text(&text), &[]);
             }

@@ -1,7 +1,8 @@
 //! Partner types for messages: partner-policy.md §3.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
+use gateway::PartnerRefusals;
 use policy::PartnerType;
 use xmpp::stanza::Condition;
 
@@ -75,6 +76,10 @@ async fn a_blocked_sender_is_answered_as_if_the_user_did_not_exist() {
     assert_eq!(blocked, absent);
     assert_eq!(blocked.condition, Condition::ServiceUnavailable);
     assert_eq!(romeo.say("sip:juliet@fabrikam.example", "x").await.status.code(), 403);
+    let counted = scene.gateway.refusals(&domain("fabrikam.example"));
+    assert_eq!(counted.from_partner, BTreeMap::from([("service_unavailable", 2)]));
+    assert_eq!(counted.to_partner, BTreeMap::from([("blocked", 1)]));
+    assert_eq!(scene.gateway.refusals(&domain("example.org")), PartnerRefusals::default());
 }
 
 #[tokio::test]

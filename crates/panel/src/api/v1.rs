@@ -100,6 +100,7 @@ fn configuration_operations() -> Vec<Operation> {
         post "/partners" ChangeConfiguration => partner::add;
         get "/partners/export" Audit => import::export;
         get "/partners/{domain}" ReadConfiguration => partner::show;
+        get "/partners/{domain}/refusals" ReadOperation => partner::refusals;
         patch "/partners/{domain}" ChangeConfiguration => partner::set;
         delete "/partners/{domain}" ChangeConfiguration => partner::remove;
         get "/policies" ReadConfiguration => policy::list;

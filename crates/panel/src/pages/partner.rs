@@ -16,7 +16,7 @@ use super::{
     view::{Facts, Table, link, segment, small, state, text, time},
     words::{OperationWords, PeopleWords},
 };
-use crate::api::v1::dto::{Audit, Invitation, Page, Partner, Report, Stream};
+use crate::api::v1::dto::{Audit, Invitation, Page, Partner, Refusals, Report, Stream};
 
 pub(super) async fn show(
     State(pages): State<Pages>,
@@ -40,6 +40,10 @@ pub(super) async fn show(
         (Ok(reports), Ok(streams), Ok(invitations)) => (reports.items, streams.items, invitations.items),
         (Err(problem), ..) | (_, Err(problem), _) | (_, _, Err(problem)) => return visitor.failed(&problem),
     };
+    let refusals: Refusals = match inside.get(caller, &format!("{}/refusals", path(&domain))).await {
+        Ok(refusals) => refusals,
+        Err(problem) => return visitor.failed(&problem),
+    };
     let own: Vec<_> = streams.into_iter().filter(|stream| stream.partner == partner.primary_domain).collect();
     let domains: Vec<_> = partner.additional_domains.iter().chain([&partner.primary_domain]).collect();
     let is_theirs = |invitation: &&Invitation| {
@@ -51,6 +55,7 @@ pub(super) async fn show(
         Section::Facts(settings(&visitor, &partner)),
         Section::Table(streams::table(&visitor, &own, &path(&partner.primary_domain))),
         Section::Table(recent(&visitor, &partner, &reports)),
+        Section::Table(refused(&visitor, &refusals)),
         Section::Table(invited(&visitor, &pending)),
     ];
     // The audit log is for some roles alone.
@@ -106,6 +111,41 @@ fn directions(visitor: &Visitor, streams: &[Stream], reports: &[Report]) -> Tabl
         ]);
     }
     table
+}
+
+/// Most frequent first.
+fn refused(visitor: &Visitor, refusals: &Refusals) -> Table {
+    let (words, w) = (visitor.words(), OperationWords::of(visitor.language));
+    let mut table = Table::new("refusals", w.by_reason, &[w.direction, w.reason, w.count], w.no_refusals);
+    table.columns[2].1 = "n";
+    if !refusals.since.is_empty() {
+        table.note = vec![text(w.since_start), time(&refusals.since)];
+    }
+    let inbound = refusals.from_partner.iter().map(|counted| (words.inbound, counted));
+    let outbound = refusals.to_partner.iter().map(|counted| (words.outbound, counted));
+    let mut all: Vec<_> = inbound.chain(outbound).collect();
+    all.sort_by_key(|(_, (_, count))| std::cmp::Reverse(**count));
+    for (direction, (reason, count)) in all {
+        let cell = vec![text(reason_word(w, reason)), small(reason)];
+        table.row(vec![vec![text(direction)], cell, vec![text(count.to_string())]]);
+    }
+    table
+}
+
+/// In plain words; a code without them stands for itself.
+fn reason_word(w: &'static OperationWords, reason: &str) -> String {
+    let word = match reason {
+        "uninvited" => w.uninvited,
+        "recipient_must_add" => w.recipient_must_add,
+        "blocked" => w.blocked,
+        "no_access" => w.no_access,
+        "no_such_user" => w.no_such_user,
+        "service_unavailable" => w.no_such_user_or_blocked,
+        "partner_disabled" | "not_a_partner" => w.partner_disabled,
+        "not_watching" => w.not_watching,
+        other => return other.to_owned(),
+    };
+    word.to_owned()
 }
 
 fn settings(visitor: &Visitor, partner: &Partner) -> Facts {

@@ -7,8 +7,8 @@ use hyper::{Request, body::Bytes, client::conn::http1};
 use hyper_util::rt::TokioIo;
 use lexicon::{BareJid, Domain, DomainPair};
 use panel::{
-    DigestChoice, DnsRecord, DnsZone, Live, Means, ProbeState, Registration, Running, Status, Stream, TrunkState,
-    TrunkTarget, TrunkTest,
+    DigestChoice, DnsRecord, DnsZone, Live, Means, ProbeState, Refusals, Registration, Running, Status, Stream,
+    TrunkState, TrunkTarget, TrunkTest,
 };
 use policy::{Partner, TrunkName};
 use serde_json::{Value, json};
@@ -68,6 +68,16 @@ impl Live for Idle {
 
     fn cancel_probe(&self, id: &str) -> bool {
         id == "1"
+    }
+
+    fn refusals(&self, primary: &Domain) -> Refusals {
+        let counted = |reason: &str| [(reason.to_owned(), 4)].into_iter().collect();
+        match primary.as_ascii() {
+            "fabrikam.example" => {
+                Refusals { from_partner: counted("uninvited"), to_partner: counted("no_access"), ..Refusals::default() }
+            }
+            _ => Refusals::default(),
+        }
     }
 
     fn registrations(&self) -> panel::Answer<'_, Vec<Registration>> {

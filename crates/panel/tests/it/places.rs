@@ -13,6 +13,8 @@ const PAGES: &[(&str, &str)] = &[
     ("/", "Needs attention"),
     ("/partners", "XMPP Federated Partners"),
     ("/partners/fabrikam.example", "State per direction"),
+    ("/partners/fabrikam.example", "The user has not added the sender"),
+    ("/partners/fabrikam.example", "No access by policy"),
     ("/policies", "Federation access"),
     ("/policies/new", "Enable communications with XMPP federated users"),
     ("/policies/global/edit", "Edit policy global"),

@@ -46,6 +46,7 @@ const OPERATIONS: &[(&str, &str, &str)] = &[
     ("post", "/partners", ADMINISTRATOR),
     ("get", "/partners/export", "administrator viewer"),
     ("get", "/partners/{domain}", EVERYBODY),
+    ("get", "/partners/{domain}/refusals", EVERYBODY),
     ("patch", "/partners/{domain}", ADMINISTRATOR),
     ("delete", "/partners/{domain}", ADMINISTRATOR),
     ("get", "/policies", EVERYBODY),

@@ -78,7 +78,11 @@ impl Shard {
         let partner = edge.partner_of(stanza.to.domain()).map(AsRef::as_ref);
         let contact = self.book.contact(&pair.internal, &pair.partner);
         let has_access = partner.is_some_and(|partner| self.access.judge(&stanza.from, partner).is_allowed());
-        match judge_outbound(stanza.kind, Outbound { partner, contact, has_access }) {
+        let judged = judge_outbound(stanza.kind, Outbound { partner, contact, has_access });
+        if let Err(refusal) = judged {
+            self.count_refused_to(stanza.to.domain(), refusal.as_str());
+        }
+        match judged {
             Err(Refusal::NotWatching) => stanza.outgoing.dropped(Refusal::NotWatching.as_str(), &self.counters),
             Err(refusal) => {
                 let error = error_of(refusal).with_text(refusal.text(stanza.to.domain()).to_string());

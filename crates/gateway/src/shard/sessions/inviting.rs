@@ -101,10 +101,10 @@ impl Shard {
         let contact = self.book.contact(from, to.bare());
         let has_access = partner.is_some_and(|partner| self.access.judge(from, partner).is_allowed());
         let case = Outbound { partner, contact, has_access };
-        let refused = |text: String| Answer::new(Status::FORBIDDEN).with_text(&text);
-        judge_outbound(StanzaKind::Message(MessageKind::Chat), case)
-            .map(drop)
-            .map_err(|refusal| refused(refusal.text(to.domain()).to_string()))
+        judge_outbound(StanzaKind::Message(MessageKind::Chat), case).map(drop).map_err(|refusal| {
+            self.count_refused_to(to.domain(), refusal.as_str());
+            Answer::new(Status::FORBIDDEN).with_text(&refusal.text(to.domain()).to_string())
+        })
     }
 
     /// The dialogs have taken the INVITE.

@@ -46,6 +46,7 @@ impl Shard {
         match judge_outbound(StanzaKind::Presence(kind), Outbound { partner, contact, has_access }) {
             Err(refusal) => {
                 self.counters.sip("subscription_refused");
+                self.count_refused_to(to.domain(), refusal.as_str());
                 let text = refusal.text(to.domain()).to_string();
                 self.answer(&incoming, Answer::new(Status::FORBIDDEN).with_text(&text), &[]);
             }

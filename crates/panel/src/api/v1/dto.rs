@@ -13,6 +13,7 @@ mod partner;
 mod policy;
 mod probe;
 mod problem;
+mod refusal;
 mod registration;
 mod report;
 mod setting;
@@ -35,6 +36,7 @@ pub use partner::{LastAttempt, NewPartner, Partner, PartnerChanged, PartnerChang
 pub use policy::{NewPolicy, NewUserPolicy, Policy, PolicyChanged, PolicyChanges, UserPolicy};
 pub use probe::{NewProbe, Probe, WorkingRow};
 pub use problem::{FieldError, FieldWarning, Problem};
+pub use refusal::Refusals;
 pub use registration::Registration;
 pub use report::{Report, Step};
 pub use setting::{Setting, Settings, SettingsChanged};

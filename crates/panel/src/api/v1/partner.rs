@@ -13,7 +13,7 @@ use store::{StoreError, StoredPartner};
 
 use super::{
     body::{ATTEMPTS_MAX, Body, Expected, Named, Nothing, Parameters, Try, etag, together, unreadable_roots},
-    dto::{FieldError, NewPartner, Partner, PartnerChanged, PartnerChanges, PartnerPage},
+    dto::{FieldError, NewPartner, Partner, PartnerChanged, PartnerChanges, PartnerPage, Refusals},
     problem::Refused,
     state::States,
 };
@@ -110,6 +110,14 @@ pub(crate) async fn show(
     let stored = find(&means, &primary).await?;
     let states = States::read(&means).await?;
     Ok((etag(stored.revision), Json(states.show(&stored))))
+}
+
+pub(crate) async fn refusals(
+    State(means): State<Means>,
+    Named(primary): Named<Domain>,
+) -> Result<Json<Refusals>, Refused> {
+    let stored = find(&means, &primary).await?;
+    Ok(Json(means.live.refusals(&stored.partner.primary_domain)))
 }
 
 pub(crate) async fn add(

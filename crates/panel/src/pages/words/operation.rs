@@ -32,6 +32,14 @@ words! { OperationWords
     by_reason: "Refusals by reason", "이유별 거부";
     no_refusals: "Nothing was refused.", "거부된 항목이 없습니다.";
     reason: "Reason", "이유";
+    uninvited: "The user has not added the sender", "사용자가 보낸 사람을 추가하지 않음";
+    recipient_must_add: "The user must add the sender first", "사용자가 먼저 보낸 사람을 추가해야 함";
+    blocked: "The user has blocked the contact", "사용자가 연락처를 차단함";
+    no_access: "No access by policy", "정책상 액세스 권한 없음";
+    no_such_user: "No such user", "해당 사용자 없음";
+    no_such_user_or_blocked: "No such user, or the sender is blocked", "해당 사용자가 없거나 보낸 사람이 차단됨";
+    partner_disabled: "The partner is disabled", "파트너가 사용 안 함 상태";
+    not_watching: "Presence that the partner’s user may not see", "파트너 사용자가 볼 수 없는 현재 상태";
     count: "Count", "수";
     time: "Time", "시각";
     partner: "Partner", "파트너";

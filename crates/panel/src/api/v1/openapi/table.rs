@@ -73,6 +73,7 @@ fn configuration() -> Vec<Told> {
         post "/partners" "Adds a partner." ["dry_run"] NewPartner => 201 PartnerChanged;
         get "/partners/export" "All partners, as a file that import reads." ["format"] => 200 Vec<Partner>;
         get "/partners/{domain}" "The partner that a domain belongs to." [] => 200 Partner;
+        get "/partners/{domain}/refusals" "What contact rules and access policies refused of its traffic." [] => 200 Refusals;
         patch "/partners/{domain}" "Changes a partner." ["dry_run"] PartnerChanges => 200 PartnerChanged;
         delete "/partners/{domain}" "Removes a partner: its streams end." [] => 204;
         get "/policies" "Access policies." [] => 200 Page<Policy>;

@@ -1,7 +1,7 @@
 //! `legation partner`.
 
 use clap::Subcommand;
-use panel::api::v1::dto::{NewPartner, Partner, PartnerChanged, PartnerChanges};
+use panel::api::v1::dto::{NewPartner, Partner, PartnerChanged, PartnerChanges, Refusals};
 
 use super::{Caller, dry, import::Importing, probe};
 use crate::{
@@ -54,6 +54,11 @@ pub(super) enum Command {
         /// Check and show what would be, but save nothing
         #[arg(long)]
         dry_run: bool,
+    },
+    /// Show what contact rules and access policies refused of its traffic since the server started, by reason
+    Refusals {
+        /// One of its domains
+        domain: String,
     },
     /// Remove a partner; its streams are closed
     Remove {
@@ -136,6 +141,7 @@ impl Command {
                     PartnerChanges { add_domains: add_domain, remove_domains: remove_domain, ..fields.changes()? };
                 set(caller, &domain, changes, dry_run, "Changed").await
             }
+            Self::Refusals { domain } => refusals(caller, &domain).await,
             Self::Remove { domain } => {
                 caller.client.delete(&path(&domain)).await?;
                 caller.removed(format_args!("Removed the partner {domain}."));
@@ -155,6 +161,19 @@ impl Command {
             Self::Disable { domain } => enable(caller, &domain, false, "Disabled").await,
         }
     }
+}
+
+async fn refusals(caller: &Caller, domain: &str) -> Result<(), Failure> {
+    let refusals: Refusals = caller.client.get(&format!("{}/refusals", path(domain))).await?.read()?;
+    if caller.format == Format::Json {
+        return output::json(&refusals);
+    }
+    let row =
+        |direction: &str, (reason, count): (&String, &u64)| [direction.to_owned(), reason.clone(), count.to_string()];
+    let inbound = refusals.from_partner.iter().map(|counted| row("inbound", counted));
+    let outbound = refusals.to_partner.iter().map(|counted| row("outbound", counted));
+    output::table(["direction", "reason", "count"], inbound.chain(outbound));
+    Ok(())
 }
 
 async fn list(caller: &Caller) -> Result<(), Failure> {

@@ -100,9 +100,9 @@ pub(super) fn table(visitor: &Visitor, heading: &str, rows: &[Audit]) -> Table {
     let w = SecurityWords::of(visitor.language);
     let mut table = Table::new("audit", heading, &[w.time, w.who, w.what, w.before, w.after], w.no_entries);
     for row in rows {
-        let told = |value: &Option<Value>, other: &Option<Value>| match value {
-            Some(value) => Piece::Code(changed(value, other.as_ref())),
-            None => text("–"),
+        let told = |value: &Option<Value>, other: &Option<Value>| {
+            let differs = value.as_ref().map(|value| changed(value, other.as_ref())).filter(|told| !told.is_empty());
+            differs.map_or_else(|| text("–"), Piece::Code)
         };
         table.row(vec![
             vec![Piece::Time(row.at.clone())],

@@ -38,6 +38,9 @@ fn an_uninvited_sender_of_an_unverified_partner_is_refused_until_the_user_has_wr
     assert_eq!(error(&mut nurse, ALICE, "m4").condition, "forbidden", "written opens for one partner user only");
     let ledger = world.server.settled(1, 1);
     assert_eq!(ledger.count("gateway.from_partners.answered"), 3);
+    let refusals = world.server.json(&["partner", "refusals", PARTNER]);
+    assert_eq!(refusals["from_partner"], serde_json::json!({ "recipient_must_add": 3 }), "{refusals}");
+    assert_eq!(refusals["to_partner"], serde_json::json!({}), "{refusals}");
     assert!(!alice.has_received(0, "Text of"), "nothing refused was shown");
 }
 

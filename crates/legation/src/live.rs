@@ -121,6 +121,8 @@ impl Live {
                     direction: stream.direction.as_str().to_owned(),
                     method: method.as_str().to_owned(),
                     since: stream.since.to_string(),
+                    tls_version: stream.tls.as_ref().map(|tls| tls.version.clone()),
+                    cipher: stream.tls.as_ref().map(|tls| tls.cipher.clone()),
                     certificate: stream.certificate.as_ref().map(|facts| certificates::peer(facts, now)),
                 });
             }

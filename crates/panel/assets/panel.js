@@ -1,4 +1,4 @@
-// Keeps what a page shows true while it is open, and knows two keys. Pages are complete without it.
+// Keeps what a page shows true while it is open, and knows some keys. Pages are complete without it.
 "use strict";
 
 (() => {
@@ -10,6 +10,24 @@
     if (!form || event.isComposing) return;
     if (event.key === "Enter" && event.ctrlKey) form.querySelector("button.primary[type=submit]")?.click();
     if (event.key === "Escape") form.querySelector(".commit a.btn")?.click();
+  });
+
+  // Up and down go from row to row by what each row leads to.
+  document.addEventListener("keydown", (event) => {
+    const step = { ArrowDown: 1, ArrowUp: -1 }[event.key];
+    const row = event.target instanceof HTMLAnchorElement ? event.target.closest("tbody tr") : null;
+    if (!step || !row) return;
+    const rows = [...row.parentElement.rows].filter((other) => other.querySelector("th a"));
+    const next = rows[rows.indexOf(row) + step]?.querySelector("th a");
+    if (!next) return;
+    event.preventDefault();
+    next.focus();
+  });
+
+  // A double click on a row edits it; on what is a control in it, it does what that does.
+  document.addEventListener("dblclick", (event) => {
+    if (!(event.target instanceof Element) || event.target.closest("a, button, input, select, label")) return;
+    event.target.closest("tbody tr")?.querySelector("a[href$='/edit']")?.click();
   });
 
   if (!main?.dataset.liveWord) return;

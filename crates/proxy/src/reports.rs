@@ -258,7 +258,7 @@ fn code_of(failure: &StreamFailure, facts: &StreamFacts) -> Code {
     }
 }
 
-fn tls_used(tls: &TlsFacts) -> TlsUsed {
+pub(crate) fn tls_used(tls: &TlsFacts) -> TlsUsed {
     TlsUsed { version: tls.version.to_string(), cipher: tls.cipher.clone() }
 }
 

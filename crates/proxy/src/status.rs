@@ -9,8 +9,10 @@ use std::{
     },
 };
 
-use lexicon::{Direction, DomainPair, Method, PeerCertificate, Timestamp, TlsFacts};
+use lexicon::{Direction, DomainPair, Method, PeerCertificate, Timestamp, TlsFacts, report::TlsUsed};
 use tokio::sync::{Notify, watch};
+
+use crate::reports::tls_used;
 
 /// One live connection.
 #[derive(Clone, Debug)]
@@ -25,6 +27,8 @@ pub struct StreamStatus {
     pub since: Timestamp,
     /// The pairs that may carry stanzas, with the method that authorised each.
     pub authorised: Vec<(DomainPair, Method)>,
+    /// Version and cipher suite; none without TLS.
+    pub tls: Option<TlsUsed>,
     /// The certificate that the partner's server showed; none without TLS.
     pub certificate: Option<PeerCertificate>,
 }
@@ -79,7 +83,8 @@ impl Streams {
 
     /// A connection that got its number before.
     pub(crate) fn open_as(&self, number: u64, direction: Direction, peer: SocketAddr, since: Timestamp) {
-        let status = StreamStatus { number, direction, peer, since, authorised: Vec::new(), certificate: None };
+        let (authorised, tls, certificate) = (Vec::new(), None, None);
+        let status = StreamStatus { number, direction, peer, since, authorised, tls, certificate };
         self.inner().live.insert(number, status);
     }
 
@@ -88,10 +93,11 @@ impl Streams {
         Listed(Arc::clone(self), number)
     }
 
-    /// TLS is up: what the partner's server showed.
+    /// TLS is up: how, and what the partner's server showed.
     pub(crate) fn secure(&self, number: u64, facts: Option<&TlsFacts>) {
         let certificate = facts.and_then(|facts| facts.peer.as_ref().ok()).cloned();
         if let Some(stream) = self.inner().live.get_mut(&number) {
+            stream.tls = facts.map(tls_used);
             stream.certificate = certificate;
         }
     }

@@ -95,6 +95,12 @@ def by_keyboard(page):
     told["first_stop"] = page.evaluate("document.activeElement.textContent")
     page.keyboard.press("Enter")
     told["skipped_to"] = page.evaluate("location.hash")
+    page.goto(URL + "/users")
+    page.locator("tbody th a").first.focus()
+    told["rows"] = []
+    for key in ["ArrowDown", "ArrowUp"]:
+        page.keyboard.press(key)
+        told["rows"].append(page.evaluate("document.activeElement.textContent").strip())
 
 
 def live(context, page):
@@ -110,7 +116,9 @@ def live(context, page):
     other.close()
     look(page, "overview-live")
     told["live"] = page.evaluate("window.sameDocument === true")
-    page.goto(f"{URL}/partners/{DOMAIN}/edit")
+    page.goto(URL + "/partners")
+    page.locator("tbody tr td").first.dblclick()
+    page.wait_for_url(f"{URL}/partners/{DOMAIN}/edit")
     page.get_by_label("Description").fill("By keyboard")
     page.keyboard.press("Control+Enter")
     told["by_keyboard"] = page.locator("tbody").inner_text()

@@ -31,8 +31,18 @@ impl Command {
                 if caller.format == Format::Json {
                     return output::json(&streams);
                 }
-                let header =
-                    ["stream", "leg", "partner", "pair", "direction", "method", "address", "since", "certificate"];
+                let header = [
+                    "stream",
+                    "leg",
+                    "partner",
+                    "pair",
+                    "direction",
+                    "method",
+                    "tls",
+                    "address",
+                    "since",
+                    "certificate",
+                ];
                 output::table(header, streams.iter().map(row));
                 Ok(())
             }
@@ -46,7 +56,7 @@ impl Command {
     }
 }
 
-fn row(stream: &Stream) -> [String; 9] {
+fn row(stream: &Stream) -> [String; 10] {
     [
         stream.number.to_string(),
         stream.leg.clone(),
@@ -54,6 +64,7 @@ fn row(stream: &Stream) -> [String; 9] {
         format!("{} ↔ {}", stream.local, stream.remote),
         stream.direction.clone(),
         stream.method.clone(),
+        output::or_dash(stream.tls_version.clone().unwrap_or_default()),
         stream.peer.clone(),
         output::time(&stream.since),
         stream.certificate.as_ref().map_or_else(|| "-".to_owned(), certificate),

@@ -76,7 +76,7 @@ pub(super) fn table(visitor: &Visitor, streams: &[Stream], back: &str) -> Table 
         close.fields = vec![("back", back.to_owned())];
         table.row(vec![
             vec![text(word), small(format!("{from} → {to}"))],
-            vec![text(method_word(words, &stream.method))],
+            security(method_word(words, &stream.method), stream),
             certificate,
             days,
             vec![Piece::Time(stream.since.clone())],
@@ -85,6 +85,12 @@ pub(super) fn table(visitor: &Visitor, streams: &[Stream], back: &str) -> Table 
         ]);
     }
     table
+}
+
+/// The method; below it how the connection is encrypted.
+fn security(method: &str, stream: &Stream) -> Vec<Piece> {
+    let tls = [&stream.tls_version, &stream.cipher].into_iter().flatten().map(small);
+    [text(method)].into_iter().chain(tls).collect()
 }
 
 /// How urgent it is that a certificate has so many days left.

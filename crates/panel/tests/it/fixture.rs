@@ -49,7 +49,12 @@ impl Live for Idle {
     }
 
     fn streams(&self) -> Vec<Stream> {
-        vec![Stream { number: 7, partner: "fabrikam.example".to_owned(), ..Stream::default() }]
+        vec![Stream {
+            number: 7,
+            partner: "fabrikam.example".to_owned(),
+            tls_version: Some("TLS 1.3".to_owned()),
+            ..Stream::default()
+        }]
     }
 
     fn close_stream(&self, number: u64, _: &str) -> bool {

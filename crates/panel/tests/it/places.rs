@@ -29,6 +29,7 @@ const PAGES: &[(&str, &str)] = &[
     ("/users/alice@contoso.example", "Yes, by policy global"),
     ("/users/new", "Display name"),
     ("/streams", "Direction and domain pair"),
+    ("/streams", "TLS 1.3"),
     ("/reports", "Outcome"),
     ("/registrations", "Does not answer"),
     ("/message", "Empty: postmaster of the first internal domain"),

@@ -97,6 +97,13 @@ fn converse(negotiation: [&str; 3], demands: Demands, method: &str) {
     log.wait_for(0, &["Outgoing s2s connection fabrikam.example->contoso.example complete"]);
     assert!(!log.has(0, &["starttls"]), "neither side says starttls inside direct TLS");
     world.server.wait_for_methods(PARTNER, &[("inbound", method), ("outbound", method)]);
+    let streams = world.server.json(&["stream", "list"]);
+    let streams = streams.as_array().expect("a list");
+    let is_encrypted = |stream: &serde_json::Value| {
+        stream["tls_version"] == "TLS 1.3"
+            && stream["cipher"].as_str().is_some_and(|cipher| cipher.starts_with("TLS13_"))
+    };
+    assert!(streams.len() == 2 && streams.iter().all(is_encrypted), "{streams:?}");
     let listeners = world.server.json(&["status"])["listeners"].clone();
     let ours = listeners.as_array().into_iter().flatten();
     assert_eq!(ours.filter(|l| l["name"] == "xmpp" && l["transport"] == "tls").count(), 1, "{listeners}");

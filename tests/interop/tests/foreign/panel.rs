@@ -22,6 +22,7 @@ fn a_partner_added_in_the_browser_is_reached() {
     for role in ["user-administrator", "help-desk", "viewer"] {
         world.server.cli_with(&["admin", "add", role, "--role", role], password).succeeded();
     }
+    world.server.add_user("bob@contoso.example", password);
     let roots = world.authority.root();
     let visit = Visit { panel: world.server.admin, name: "ops1", password, partner: PARTNER, roots };
     let seen = visit.run();
@@ -36,6 +37,7 @@ fn a_partner_added_in_the_browser_is_reached() {
     assert!(seen["edited"].as_str().unwrap().contains("Verona"), "{seen:#}");
     assert_eq!(seen["korean"], json!(["ko", "XMPP 페더레이션 파트너"]));
     assert_eq!((&seen["first_stop"], &seen["skipped_to"]), (&json!("Skip to content"), &json!("#main")));
+    assert_eq!(seen["rows"], json!(["bob@contoso.example", "alice@contoso.example"]));
     assert_eq!(seen["live"], true);
     assert!(seen["by_keyboard"].as_str().unwrap().contains("By keyboard"), "{seen:#}");
     let of_administrators = ["/administrators", "/tokens"];

@@ -97,6 +97,10 @@ pub struct Stream {
     pub method: String,
     /// Since when.
     pub since: String,
+    /// `TLS 1.3` or `TLS 1.2`; none without TLS.
+    pub tls_version: Option<String>,
+    /// The cipher suite, as the TLS library names it: `TLS13_AES_256_GCM_SHA384`; none without TLS.
+    pub cipher: Option<String>,
     /// The certificate that the partner's server showed; none without TLS.
     pub certificate: Option<PeerCertificate>,
 }

@@ -123,6 +123,8 @@ impl Live {
                     since: stream.since.to_string(),
                     tls_version: stream.tls.as_ref().map(|tls| tls.version.clone()),
                     cipher: stream.tls.as_ref().map(|tls| tls.cipher.clone()),
+                    stanzas_in: stream.carried.received(),
+                    stanzas_out: stream.carried.sent(),
                     certificate: stream.certificate.as_ref().map(|facts| certificates::peer(facts, now)),
                 });
             }

@@ -24,6 +24,7 @@ use crate::{
     pump::{Machine, Pump},
     reports::{End, Seen, Story},
     routes::{lane::Lane, parcel::Parcel},
+    status::Carried,
 };
 
 /// Bytes that may be on their way to the socket before no more stanzas are taken.
@@ -85,6 +86,7 @@ pub(crate) struct Connection<S: Side> {
     pub(crate) story: Story,
     pub(crate) side: S,
     pub(crate) closed: Option<Option<StreamFailure>>,
+    carried: Arc<Carried>,
     /// Nothing is read before: the partner is above its rate.
     resume_at: Option<Instant>,
 }
@@ -106,6 +108,7 @@ impl<S: Side> Connection<S> {
             story,
             side,
             closed: None,
+            carried: edge.streams.carried(number),
             resume_at: None,
         }
     }
@@ -189,6 +192,7 @@ impl<S: Side> Connection<S> {
                     if !pause.is_zero() {
                         self.resume_at = Some(Instant::now() + pause);
                     }
+                    self.carried.receive(batch.len());
                     self.inside.take(pair, batch);
                 }
                 Output::Acked(stanzas) => self.carrier.acknowledged(stanzas),
@@ -255,6 +259,7 @@ impl<S: Side> Connection<S> {
         match self.carrier.unsent {
             None => {
                 let ends = self.pump.collect();
+                self.carried.send(parcels.len());
                 self.carrier.sent(lane, parcels, (begins, ends));
             }
             Some(UnsentReason::NotOpen) => self.carrier.give_back(lane, parcels),

@@ -56,7 +56,7 @@ use tokio::{
 
 pub use ledger::{Column, Ledger};
 pub use probe::Probe;
-pub use status::{StreamNumbers, StreamStatus};
+pub use status::{Carried, StreamNumbers, StreamStatus};
 pub use xmpp::stream::Extensions;
 
 use crate::{admission::Door, connection::Ways, edge::Edge, ledger::Counters, routes::Ears, status::Streams};

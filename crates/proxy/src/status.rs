@@ -31,6 +31,35 @@ pub struct StreamStatus {
     pub tls: Option<TlsUsed>,
     /// The certificate that the partner's server showed; none without TLS.
     pub certificate: Option<PeerCertificate>,
+    /// What it has carried.
+    pub carried: Arc<Carried>,
+}
+
+/// Stanzas that a connection has carried, counted as it goes on.
+#[derive(Debug, Default)]
+pub struct Carried {
+    received: AtomicU64,
+    sent: AtomicU64,
+}
+
+impl Carried {
+    /// From the partner's server, of authorised pairs.
+    pub fn received(&self) -> u64 {
+        self.received.load(Ordering::Relaxed)
+    }
+
+    /// Handed to the connection for the partner's server.
+    pub fn sent(&self) -> u64 {
+        self.sent.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn receive(&self, stanzas: usize) {
+        self.received.fetch_add(stanzas as u64, Ordering::Relaxed);
+    }
+
+    pub(crate) fn send(&self, stanzas: usize) {
+        self.sent.fetch_add(stanzas as u64, Ordering::Relaxed);
+    }
 }
 
 /// A live connection is in the list as long as this lives.
@@ -83,9 +112,14 @@ impl Streams {
 
     /// A connection that got its number before.
     pub(crate) fn open_as(&self, number: u64, direction: Direction, peer: SocketAddr, since: Timestamp) {
-        let (authorised, tls, certificate) = (Vec::new(), None, None);
-        let status = StreamStatus { number, direction, peer, since, authorised, tls, certificate };
+        let (authorised, carried) = (Vec::new(), Arc::default());
+        let status = StreamStatus { number, direction, peer, since, authorised, tls: None, certificate: None, carried };
         self.inner().live.insert(number, status);
+    }
+
+    /// Where the connection `number` counts what it carries.
+    pub(crate) fn carried(&self, number: u64) -> Arc<Carried> {
+        self.inner().live.get(&number).map(|stream| Arc::clone(&stream.carried)).unwrap_or_default()
     }
 
     /// Has the connection `number` [closed](Self::close) when dropped, however its task ends.

@@ -52,9 +52,10 @@ pub(super) async fn events(
 /// A row for each pair of domains; `back` is the page to come back to after closing one.
 pub(super) fn table(visitor: &Visitor, streams: &[Stream], back: &str) -> Table {
     let (words, w) = (visitor.words(), OperationWords::of(visitor.language));
-    let columns = [w.pair, w.method, w.certificate, w.days, words.since, w.peer, ""];
+    let columns = [w.pair, w.method, w.certificate, w.days, w.stanzas, words.since, w.peer, ""];
     let mut table = Table::new("streams", w.streams, &columns, w.no_streams);
     table.columns[3].1 = "n";
+    table.columns[4].1 = "n";
     for stream in streams {
         let (word, from, to) = match stream.direction.as_str() {
             "inbound" => (words.inbound, &stream.remote, &stream.local),
@@ -79,6 +80,7 @@ pub(super) fn table(visitor: &Visitor, streams: &[Stream], back: &str) -> Table 
             security(method_word(words, &stream.method), stream),
             certificate,
             days,
+            vec![text(format!("{} / {}", stream.stanzas_in, stream.stanzas_out))],
             vec![Piece::Time(stream.since.clone())],
             vec![text(&stream.peer)],
             vec![Piece::Button(close)],

@@ -103,6 +103,10 @@ fn converse(negotiation: [&str; 3], demands: Demands, method: &str) {
         stream["tls_version"] == "TLS 1.3"
             && stream["cipher"].as_str().is_some_and(|cipher| cipher.starts_with("TLS13_"))
     };
+    let carried = |direction: &str, count: &str| {
+        streams.iter().filter(|stream| stream["direction"] == direction).all(|stream| stream[count].as_u64() >= Some(1))
+    };
+    assert!(carried("inbound", "stanzas_in") && carried("outbound", "stanzas_out"), "{streams:?}");
     assert!(streams.len() == 2 && streams.iter().all(is_encrypted), "{streams:?}");
     let listeners = world.server.json(&["status"])["listeners"].clone();
     let ours = listeners.as_array().into_iter().flatten();

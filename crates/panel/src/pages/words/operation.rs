@@ -48,6 +48,7 @@ words! { OperationWords
     no_streams: "No stream is open. Streams are opened when somebody writes.", "열린 스트림이 없습니다. 메시지를 보낼 때 열립니다.";
     pair: "Direction and domain pair", "방향 및 도메인 쌍";
     method: "Method", "방법";
+    stanzas: "Stanzas in / out", "스탠자 수신/송신";
     peer: "Peer", "상대";
     close: "Close", "닫기";
     registrations_lead: "Endpoints that users of the SIP registrar have registered.", "SIP 등록 서버의 사용자가 등록한 단말입니다.";

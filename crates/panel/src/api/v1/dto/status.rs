@@ -101,6 +101,10 @@ pub struct Stream {
     pub tls_version: Option<String>,
     /// The cipher suite, as the TLS library names it: `TLS13_AES_256_GCM_SHA384`; none without TLS.
     pub cipher: Option<String>,
+    /// Stanzas that the connection has received, of all its pairs.
+    pub stanzas_in: u64,
+    /// Stanzas that it was given to send.
+    pub stanzas_out: u64,
     /// The certificate that the partner's server showed; none without TLS.
     pub certificate: Option<PeerCertificate>,
 }

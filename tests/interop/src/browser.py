@@ -94,7 +94,7 @@ def by_keyboard(page):
     page.keyboard.press("Tab")
     told["first_stop"] = page.evaluate("document.activeElement.textContent")
     page.keyboard.press("Enter")
-    told["skipped_to"] = page.evaluate("location.hash")
+    told["first_goes_to"] = page.evaluate("location.hash")
     page.goto(URL + "/users")
     page.locator("tbody th a").first.focus()
     told["rows"] = []

@@ -2,8 +2,9 @@
 //!
 //! The answer is 202 once the stanza was written to an authorised stream (RFC 3428 §7), or the error that became of it. An
 //! error that comes after 202, because the partner never acknowledged the stanza, becomes a notice to the sender.
-//! What is undecided after [`DECISION_MAX`] is withdrawn by the deadline of its envelope and answered 480. A first message
-//! opens the contact, which is durable before the stanza leaves; further messages of the pair wait behind it.
+//! What the edge has not sent after [`EDGE_MAX`] comes back by the deadline of its envelope with the reason; what is undecided
+//! after [`DECISION_MAX`] all the same is answered 480. A first message opens the contact, which is durable before the stanza
+//! leaves; further messages of the pair wait behind it.
 
 use std::{
     collections::{BTreeSet, HashMap, HashSet, VecDeque},
@@ -30,6 +31,8 @@ use super::{
 
 /// How long a message may stay undecided.
 const DECISION_MAX: Duration = Duration::from_secs(20);
+/// How long the edge may try. It gives up first, so that the sender is told why and not only that time is over.
+const EDGE_MAX: Duration = Duration::from_secs(19);
 /// Messages that wait for one pair of users while their contact is stored.
 const WAITING_PER_PAIR_MAX: usize = 64;
 
@@ -235,7 +238,7 @@ impl Shard {
         };
         let domains = DomainPair { local: letter.from.domain().clone(), remote: letter.to.domain().clone() };
         let deadline = self.now.instant + DECISION_MAX;
-        match self.port.try_send(domains, batch, deadline) {
+        match self.port.try_send(domains, batch, self.now.instant + EDGE_MAX) {
             Ok(envelope) => {
                 self.outward.decisions.insert((deadline, envelope));
                 self.outward.sent.insert(envelope, Sent { letter, id, deadline, accepted: false });

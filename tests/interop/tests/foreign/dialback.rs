@@ -56,11 +56,11 @@ fn hold(address: SocketAddr) {
     thread::spawn(move || listener.incoming().collect::<Vec<_>>());
 }
 
-/// alice writes; ejabberd cannot verify our key, and its log says `told`.
-fn our_key(place: Place, code: &str, remedy: &str, told: &str) {
+/// alice writes and is answered `status`; ejabberd cannot verify our key, and its log says `told`.
+fn our_key(place: Place, status: u16, code: &str, remedy: &str, told: &str) {
     let (world, ejabberd, _other) = world(OURS, place);
     let mut alice = world.alice(Transport::Udp, JULIET);
-    answered(&mut alice, 480, PARTNER);
+    answered(&mut alice, status, PARTNER);
     world.explained(PARTNER, "outbound", code, remedy);
     ejabberd.wait_for_end(&["inbound s2s", "contoso.example -> fabrikam.example"], told);
     world.server.settled(0, 0);
@@ -69,19 +69,20 @@ fn our_key(place: Place, code: &str, remedy: &str, told: &str) {
 #[test]
 fn a_key_of_ours_that_cannot_be_verified_for_want_of_a_server_is_explained() {
     let remedy = "_xmpp-server records of contoso.example lead to this server";
-    our_key(Place::Empty, "dialback_refused", remedy, "Connection failed: connection refused");
+    our_key(Place::Empty, 480, "dialback_refused", remedy, "Connection failed: connection refused");
 }
 
 #[test]
 fn a_key_of_ours_that_is_not_verified_in_time_is_explained() {
     let remedy = "fabrikam.example can connect to the server that the _xmpp-server records";
-    our_key(Place::Silent, "dialback_timeout", remedy, "Stream closed by peer: connection-timeout");
+    our_key(Place::Silent, 480, "dialback_timeout", remedy, "Stream closed by peer: connection-timeout");
 }
 
 #[test]
 fn a_key_of_ours_that_another_server_calls_invalid_is_explained() {
     let remedy = "_xmpp-server records of contoso.example lead to this server only";
-    our_key(Place::SomebodyElse, "dialback_invalid", remedy, "Verification failed: invalid dialback key");
+    // What waits for such a key ends with internal-server-error (XEP-0220 §2.1.1).
+    our_key(Place::SomebodyElse, 500, "dialback_invalid", remedy, "Verification failed: invalid dialback key");
 }
 
 /// juliet writes; we cannot verify ejabberd's key, and its log says `told`.

@@ -36,7 +36,7 @@ fn a_partner_added_in_the_browser_is_reached() {
     assert!(seen["saved"].as_str().unwrap().contains("Saved: fabrikam.example"), "{seen:#}");
     assert!(seen["edited"].as_str().unwrap().contains("Verona"), "{seen:#}");
     assert_eq!(seen["korean"], json!(["ko", "XMPP 페더레이션 파트너"]));
-    assert_eq!((&seen["first_stop"], &seen["skipped_to"]), (&json!("Skip to content"), &json!("#main")));
+    assert_eq!((&seen["first_stop"], &seen["first_goes_to"]), (&json!("Skip to content"), &json!("#main")));
     assert_eq!(seen["rows"], json!(["bob@contoso.example", "alice@contoso.example"]));
     assert_eq!(seen["live"], true);
     assert!(seen["by_keyboard"].as_str().unwrap().contains("By keyboard"), "{seen:#}");

@@ -314,6 +314,7 @@ impl panel::Live for Live {
                 streams,
                 registrations: self.gateway.registrations().await.len() as u64,
                 message_sessions: self.gateway.sessions().await.total as u64,
+                messages_per_minute: self.proxy.messages_per_minute(),
                 components: panel::Live::components(self).await,
                 ledger: self.ledger(),
                 warnings,

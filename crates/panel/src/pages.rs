@@ -15,7 +15,7 @@ use axum::{
     Router,
     body::Bytes,
     extract::{Request, State},
-    http::{HeaderMap, HeaderValue, StatusCode, header},
+    http::{HeaderMap, HeaderValue, Method, StatusCode, header},
     middleware::{self, Next},
     response::{Html, IntoResponse, Redirect, Response},
     routing::{get, post},
@@ -178,6 +178,21 @@ fn security() -> Router<Pages> {
         .route("/first/publish", get(setup::publish))
         .route("/account", get(account::show).post(account::change_password))
         .route("/account/elsewhere", post(account::sign_out_elsewhere))
+}
+
+impl Pages {
+    /// Deletes, and shows the list.
+    async fn delete(&self, visitor: &Visitor, path: &str, list: &str) -> Response {
+        match self.inside.ask::<serde_json::Value>(&visitor.caller, Method::DELETE, path, None, &()).await {
+            Ok(_) => saved(list),
+            Err(problem) => visitor.failed(&problem),
+        }
+    }
+}
+
+/// The page that says so.
+fn saved(page: &str) -> Response {
+    Redirect::to(&format!("{page}?saved=1")).into_response()
 }
 
 /// Who looks at a page, and how.

@@ -10,7 +10,7 @@ mod words;
 
 pub use rows::{WorkingRow, rows_that_work};
 pub use state::{LastAttempt, PartnerState, partner_state};
-pub use steps::{Step, steps};
+pub use steps::{STEPS, Step, steps};
 
 use lexicon::{
     Direction, DomainPair, Report,

@@ -81,7 +81,7 @@ impl Edge {
             extensions: Extensions::default(),
             leg: Leg::default(),
             admission: Arc::default(),
-            counters: Arc::default(),
+            counters: Arc::new(Counters::new(net::clock::now().instant)),
             streams: Arc::default(),
             snapshots,
             first,

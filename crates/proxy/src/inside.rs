@@ -67,6 +67,7 @@ impl Inside {
 
     pub(crate) fn take(&mut self, pair: DomainPair, batch: Batch) {
         self.edge.counters.inbound.accept(batch.len());
+        self.edge.counters.messages.take(net::clock::now().instant, &batch);
         let number = self.progress.begin(batch.len());
         self.waiting.push_back((number, pair, batch));
     }

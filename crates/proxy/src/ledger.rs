@@ -5,7 +5,10 @@
 use std::{
     collections::BTreeMap,
     sync::atomic::{AtomicU64, Ordering},
+    time::Instant,
 };
+
+use crate::rate::Rate;
 
 /// A snapshot of the counters, one column for each origin of stanzas.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
@@ -67,14 +70,21 @@ impl Dropped {
 }
 
 /// The counters behind a [`Ledger`].
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Counters {
     pub(crate) inbound: Counts,
     pub(crate) outbound: Counts,
     pub(crate) errors: Counts,
+    /// Both ways.
+    pub(crate) messages: Rate,
 }
 
 impl Counters {
+    pub(crate) fn new(began: Instant) -> Self {
+        let (inbound, outbound, errors) = Default::default();
+        Self { inbound, outbound, errors, messages: Rate::new(began) }
+    }
+
     pub(crate) fn ledger(&self) -> Ledger {
         Ledger { inbound: self.inbound.column(), outbound: self.outbound.column(), errors: self.errors.column() }
     }

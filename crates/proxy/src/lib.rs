@@ -27,6 +27,7 @@ mod outbound;
 mod probe;
 mod progress;
 mod pump;
+mod rate;
 mod reports;
 mod routes;
 mod status;
@@ -237,6 +238,11 @@ impl Monitor {
     /// What became of every stanza so far.
     pub fn ledger(&self) -> Ledger {
         self.counters.ledger()
+    }
+
+    /// Messages with words in the last minute, both ways.
+    pub fn messages_per_minute(&self) -> u64 {
+        self.counters.messages.per_minute(net::clock::now().instant)
     }
 
     /// The live connections with their authorised pairs.

@@ -118,8 +118,10 @@ impl Routes {
     /// Takes stanzas from the inside, or refuses them at once.
     fn take(&mut self, envelope: Envelope) {
         let Envelope { pair, batch, deadline, receipts } = envelope;
+        let now = clock::now();
         self.edge.counters.outbound.accept(batch.len());
-        let ticket = Ticket::for_inside(receipts.whole(), clock::now(), deadline);
+        self.edge.counters.messages.take(now.instant, &batch);
+        let ticket = Ticket::for_inside(receipts.whole(), now, deadline);
         self.submit(&pair, [Parcel::new(batch, ticket)]);
     }
 

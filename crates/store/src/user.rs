@@ -111,16 +111,20 @@ impl Store {
         Ok(user)
     }
 
-    /// Changes display name and enabled.
+    /// Changes display name and enabled; of a user that is still as at the revision `expected`, if one is given.
     pub async fn set_user(
         &self,
         actor: &Actor,
         address: &BareJid,
         display_name: &str,
         enabled: bool,
+        expected: Option<u64>,
     ) -> Result<User, StoreError> {
         let mut change = Change::begin(&self.core).await?;
         let before = existing(change.connection(), address).await?;
+        if expected.is_some_and(|expected| expected != before.revision) {
+            return Err(StoreError::Conflict { what: format!("the user {address}"), revision: before.revision });
+        }
         if before.display_name == display_name && before.enabled == enabled {
             return Ok(before);
         }

@@ -16,6 +16,7 @@ pub(super) async fn run(caller: &Caller) -> Result<(), Failure> {
         ("revision", status.revision.to_string()),
         ("registrations", status.registrations.to_string()),
         ("message sessions", status.message_sessions.to_string()),
+        ("messages in the last minute", status.messages_per_minute.to_string()),
         ("streams", status.streams.len().to_string()),
     ]);
     output::line("");

@@ -4,13 +4,13 @@ use axum::{
     Extension,
     extract::{Path, Query, State},
     http::Method,
-    response::{IntoResponse as _, Redirect, Response},
+    response::{IntoResponse as _, Response},
 };
 use policy::role::{Act, Role};
 use serde_json::{Value, json};
 
 use super::{
-    Asked, Fields, Form, Frame, Pages, Piece, Place, Section, View, Visitor, Words, role_word,
+    Asked, Fields, Form, Frame, Pages, Piece, Place, Section, View, Visitor, Words, role_word, saved,
     view::{Field, Kind, Table, segment, state, text},
     words::SecurityWords,
 };
@@ -122,11 +122,9 @@ pub(super) async fn create(
     let text = |name: &str| fields.text(name).to_owned();
     let body = json!({ "name": text("name").trim(), "role": text("role"), "password": text("password") });
     match pages.inside.ask::<Value>(&visitor.caller, Method::POST, "/administrators", None, &body).await {
-        Ok(_) => Redirect::to("/administrators?saved=1").into_response(),
+        Ok(_) => saved("/administrators"),
         Err(problem) => {
-            let mut form = form(&visitor, None);
-            form.refill(&fields);
-            form.faults(&visitor, &problem);
+            let form = form(&visitor, None).after(&visitor, &fields, &problem);
             with_crumbs(&visitor, None, form).refuse(problem.status)
         }
     }
@@ -162,12 +160,10 @@ pub(super) async fn change(
         body["password"] = fields.text("password").into();
     }
     match pages.inside.ask::<Value>(&visitor.caller, Method::PATCH, &resource(&name), None, &body).await {
-        Ok(_) => Redirect::to("/administrators?saved=1").into_response(),
+        Ok(_) => saved("/administrators"),
         Err(problem) => match find(&pages, &visitor, &name).await {
             Ok(known) => {
-                let mut form = form(&visitor, Some(&known));
-                form.refill(&fields);
-                form.faults(&visitor, &problem);
+                let form = form(&visitor, Some(&known)).after(&visitor, &fields, &problem);
                 with_crumbs(&visitor, Some(&name), form).refuse(problem.status)
             }
             Err(refusal) => refusal,
@@ -187,8 +183,5 @@ pub(super) async fn delete(
     Extension(visitor): Extension<Visitor>,
     Path(name): Path<String>,
 ) -> Response {
-    match pages.inside.ask::<Value>(&visitor.caller, Method::DELETE, &resource(&name), None, &()).await {
-        Ok(_) => Redirect::to("/administrators?saved=1").into_response(),
-        Err(problem) => visitor.failed(&problem),
-    }
+    pages.delete(&visitor, &resource(&name), "/administrators").await
 }

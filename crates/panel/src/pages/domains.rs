@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use super::{
     Asked, Fields, Form, Frame, Pages, Place, Section, View, Visitor, Words,
     connection::Choices,
-    trunks,
+    saved, trunks,
     view::{Field, Kind, Piece, Table, link, segment, small, state, text},
     words::InsideWords,
 };
@@ -226,9 +226,7 @@ pub(super) async fn create(
     match pages.inside.ask::<Domain>(&visitor.caller, Method::POST, "/domains", None, &body).await {
         Ok(domain) => Redirect::to(&format!("{}/publish", resource(&domain.name))).into_response(),
         Err(problem) => {
-            let mut form = form(&visitor, None);
-            form.refill(&fields);
-            form.faults(&visitor, &problem);
+            let form = form(&visitor, None).after(&visitor, &fields, &problem);
             with_crumbs(&visitor, None, form).refuse(problem.status)
         }
     }
@@ -254,12 +252,10 @@ pub(super) async fn change(
     let path = resource(&name);
     let revision = fields.text("revision").parse().ok();
     match pages.inside.ask::<Domain>(&visitor.caller, Method::PATCH, &path, revision, &entered(&fields)).await {
-        Ok(_) => Redirect::to("/domains?saved=1").into_response(),
+        Ok(_) => saved("/domains"),
         Err(problem) => match pages.inside.get::<Domain>(&visitor.caller, &path).await {
             Ok(domain) => {
-                let mut form = form(&visitor, Some(&domain));
-                form.refill(&fields);
-                form.faults(&visitor, &problem);
+                let form = form(&visitor, Some(&domain)).after(&visitor, &fields, &problem);
                 with_crumbs(&visitor, Some(&name), form).refuse(problem.status)
             }
             Err(_) => visitor.failed(&problem),
@@ -279,8 +275,5 @@ pub(super) async fn delete(
     Extension(visitor): Extension<Visitor>,
     Path(name): Path<String>,
 ) -> Response {
-    match pages.inside.ask::<Value>(&visitor.caller, Method::DELETE, &resource(&name), None, &()).await {
-        Ok(_) => Redirect::to("/domains?saved=1").into_response(),
-        Err(problem) => visitor.failed(&problem),
-    }
+    pages.delete(&visitor, &resource(&name), "/domains").await
 }

@@ -11,7 +11,7 @@ use policy::role::Act;
 use super::{
     Asked, Fields, Form, Frame, Notice, Pages, Piece, Place, Section, View, Visitor,
     view::{Facts, Field, Kind, Table, segment, small, state, text},
-    words::SecurityWords,
+    words::{SecurityWords, korean},
 };
 use crate::api::v1::dto::{Import, ImportRow};
 
@@ -120,8 +120,8 @@ fn told(visitor: &Visitor, heading: &str, import: &Import) -> Vec<Section> {
         table.row(vec![
             vec![text(row.row.to_string())],
             vec![text(&row.subject)],
-            vec![state(class(row), row.action.clone())],
-            details(row),
+            vec![state(class(row), action(w, &row.action))],
+            details(visitor, row),
         ]);
     }
     let access = [(w.gains, &import.gains_access), (w.loses, &import.loses_access)];
@@ -147,11 +147,26 @@ fn class(row: &ImportRow) -> &'static str {
     }
 }
 
-fn details(row: &ImportRow) -> Vec<Piece> {
+fn action(w: &'static SecurityWords, action: &str) -> String {
+    let word = match action {
+        "add" => w.adds,
+        "change" => w.changes,
+        "unchanged" => w.unchanged,
+        "invalid" => w.invalid,
+        later => later,
+    };
+    word.to_owned()
+}
+
+fn details(visitor: &Visitor, row: &ImportRow) -> Vec<Piece> {
+    let told = |field: &str, code: &str, message: &str| match korean::fault(visitor.language, code, message) {
+        Some(told) => small(format!("{field}: {told}")),
+        None => Piece::English(format!("{field}: {message}")),
+    };
     let changes =
         row.changes.iter().map(|change| small(format!("{}: {} → {}", change.field, change.before, change.after)));
-    let errors = row.errors.iter().map(|error| Piece::English(format!("{}: {}", error.field, error.message)));
-    let warnings = row.warnings.iter().map(|of| Piece::English(format!("{}: {}", of.field, of.message)));
+    let errors = row.errors.iter().map(|error| told(&error.field, &error.code, &error.message));
+    let warnings = row.warnings.iter().map(|of| told(&of.field, &of.code, &of.message));
     changes.chain(errors).chain(warnings).collect()
 }
 

@@ -6,8 +6,8 @@ use serde_json::json;
 
 use super::{
     Fields, Form, Notice, Pages, Place, Section, View, Visitor,
-    view::{Field, Kind, Steps},
-    words::OperationWords,
+    view::{Field, Kind, Step, Steps},
+    words::{OperationWords, korean},
 };
 use crate::api::v1::dto::MessageTest;
 
@@ -54,7 +54,8 @@ pub(super) async fn send(
     match pages.inside.ask::<MessageTest>(&visitor.caller, Method::POST, "/messages/test", None, &body).await {
         Ok(test) => {
             let told = |step: &crate::api::v1::dto::MessageStep| {
-                (step.ok, format!("{} ms: {} ({})", step.after_ms, step.text, step.stage))
+                let told = korean::hop(visitor.language, &step.stage, step.ok);
+                Step { is_ok: step.ok, told, text: format!("{} ms: {} ({})", step.after_ms, step.text, step.stage) }
             };
             let steps = Steps {
                 heading: visitor.words().what_happened.to_owned(),

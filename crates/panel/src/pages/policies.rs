@@ -4,13 +4,13 @@ use axum::{
     Extension,
     extract::{Path, Query, State},
     http::Method,
-    response::{IntoResponse as _, Redirect, Response},
+    response::Response,
 };
 use policy::role::Act;
 use serde_json::{Value, json};
 
 use super::{
-    Asked, Fields, Form, Frame, Pages, Place, Section, View, Visitor, Words, asked,
+    Asked, Fields, Form, Frame, Pages, Place, Section, View, Visitor, Words, asked, saved,
     view::{Field, Kind, Search, Table, segment, small, state, text},
     words::InsideWords,
 };
@@ -156,11 +156,9 @@ pub(super) async fn create(
     body["identity"] = identity.into();
     let answer = pages.inside.ask::<PolicyChanged>(&visitor.caller, Method::POST, "/policies", None, &body).await;
     match answer {
-        Ok(_) => Redirect::to("/policies?saved=1").into_response(),
+        Ok(_) => saved("/policies"),
         Err(problem) => {
-            let mut form = form(&visitor, None, &Policy::default(), "");
-            form.refill(&fields);
-            form.faults(&visitor, &problem);
+            let form = form(&visitor, None, &Policy::default(), "").after(&visitor, &fields, &problem);
             with_crumbs(&visitor, None, form).refuse(problem.status)
         }
     }
@@ -197,14 +195,13 @@ pub(super) async fn change(
     let (path, body) = (resource(&identity), entered(&fields));
     let revision = fields.text("revision").parse().ok();
     match pages.inside.ask::<PolicyChanged>(&visitor.caller, Method::PATCH, &path, revision, &body).await {
-        Ok(_) => Redirect::to("/policies?saved=1").into_response(),
+        Ok(_) => saved("/policies"),
         Err(problem) => {
             // Committing again saves over what somebody else has changed meanwhile.
             let now: Option<Policy> = pages.inside.get(&visitor.caller, &path).await.ok();
             let revision = now.map(|policy| policy.revision.to_string()).unwrap_or_default();
-            let mut form = form(&visitor, Some(&identity), &Policy::default(), &revision);
-            form.refill(&fields);
-            form.faults(&visitor, &problem);
+            let form =
+                form(&visitor, Some(&identity), &Policy::default(), &revision).after(&visitor, &fields, &problem);
             with_crumbs(&visitor, Some(&identity), form).refuse(problem.status)
         }
     }
@@ -222,10 +219,7 @@ pub(super) async fn delete(
     Extension(visitor): Extension<Visitor>,
     Path(identity): Path<String>,
 ) -> Response {
-    match pages.inside.ask::<Value>(&visitor.caller, Method::DELETE, &resource(&identity), None, &()).await {
-        Ok(_) => Redirect::to("/policies?saved=1").into_response(),
-        Err(problem) => visitor.failed(&problem),
-    }
+    pages.delete(&visitor, &resource(&identity), "/policies").await
 }
 
 /// Which policies may be assigned to users, for a drop-down that begins with none.

@@ -22,8 +22,10 @@ use super::{
     form::{Entered, Showing},
     page,
     partners::{method_word, requirement_word},
+    view::Step,
+    words::korean,
 };
-use crate::api::v1::dto::{NewProbe, PartnerChanges, Probe, Problem};
+use crate::api::v1::dto::{self, NewProbe, PartnerChanges, Probe, Problem};
 
 /// Forms that are kept; beyond it the oldest goes.
 const DRAFTS_MAX: usize = 64;
@@ -69,13 +71,16 @@ struct Test {
     /// The outcome in a sentence, and whether it is good.
     outcome: Option<(String, bool)>,
     remedy: Option<String>,
+    /// Both in the language of the page, where that is not the API's English.
+    told: Option<(&'static str, &'static str)>,
     steps: Vec<Step>,
     fitting: Vec<Fitting>,
 }
 
-struct Step {
-    text: String,
-    is_ok: bool,
+/// A step of a connection attempt.
+pub(super) fn step(visitor: &Visitor, step: dto::Step) -> Step {
+    let told = korean::step(visitor.language, &step.name, &step.result);
+    Step { is_ok: step.result == "ok", told, text: step.text }
 }
 
 /// Settings that would work: what they are, by which method, and the value of the button.
@@ -148,8 +153,9 @@ pub(super) async fn show(
         is_running,
         is_cancelled: probe.state == "cancelled",
         outcome: report.as_ref().map(|report| (report.summary.clone(), report.result == "ok")),
+        told: report.as_ref().and_then(|report| korean::report(visitor.language, &report.result)),
         remedy: report.and_then(|report| report.remedy),
-        steps: steps.map(|step| Step { is_ok: step.result == "ok", text: step.text }).collect(),
+        steps: steps.map(|step| self::step(&visitor, step)).collect(),
         fitting: fitting.collect(),
     };
     page(StatusCode::OK, &test)

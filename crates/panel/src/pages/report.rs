@@ -8,7 +8,7 @@ use axum::{
     response::Response,
 };
 
-use super::{Frame, Pages, Visitor, page, words::korean};
+use super::{Frame, Pages, Visitor, page, probe, view::Step, words::korean};
 use crate::api::v1::dto::Report;
 
 #[derive(Template)]
@@ -16,6 +16,7 @@ use crate::api::v1::dto::Report;
 struct Shown {
     frame: Frame,
     report: Report,
+    steps: Vec<Step>,
     is_good: bool,
     local: String,
     remote: String,
@@ -31,12 +32,14 @@ pub(super) async fn show(
 ) -> Response {
     let path = format!("/reports/{}", form_urlencoded::byte_serialize(id.as_bytes()).collect::<String>());
     match pages.inside.get::<Report>(&visitor.caller, &path).await {
-        Ok(report) => {
+        Ok(mut report) => {
+            let steps = std::mem::take(&mut report.steps).into_iter();
+            let steps = steps.map(|step| probe::step(&visitor, step)).collect();
             let (local, remote) = (report.local.clone().unwrap_or_default(), report.remote.clone().unwrap_or_default());
             let (is_good, peer) = (report.result == "ok", report.peer.clone().unwrap_or_default());
             let told = korean::report(visitor.language, &report.result);
             let frame = visitor.frame(format!("{}: {remote}", visitor.language.words().report));
-            page(StatusCode::OK, &Shown { frame, report, is_good, local, remote, peer, told })
+            page(StatusCode::OK, &Shown { frame, report, steps, is_good, local, remote, peer, told })
         }
         Err(problem) => visitor.failed(&problem),
     }

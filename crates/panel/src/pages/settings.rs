@@ -4,13 +4,13 @@ use axum::{
     Extension,
     extract::{Query, State},
     http::Method,
-    response::{IntoResponse as _, Redirect, Response},
+    response::Response,
 };
 use policy::role::Act;
 use serde_json::{Map, Value};
 
 use super::{
-    Asked, Fields, Form, Pages, Place, Section, View, Visitor, Words,
+    Asked, Fields, Form, Pages, Place, Section, View, Visitor, Words, saved,
     view::{Field, Kind},
     words::{self, InsideWords},
 };
@@ -98,11 +98,9 @@ pub(super) async fn change(
     let answer =
         pages.inside.ask::<SettingsChanged>(&visitor.caller, Method::PATCH, "/settings", revision, &body).await;
     match answer {
-        Ok(_) => Redirect::to("/settings?saved=1").into_response(),
+        Ok(_) => saved("/settings"),
         Err(problem) => {
-            let mut form = form(&visitor, &settings);
-            form.refill(&fields);
-            form.faults(&visitor, &problem);
+            let form = form(&visitor, &settings).after(&visitor, &fields, &problem);
             view(&visitor, form).refuse(problem.status)
         }
     }

@@ -4,7 +4,7 @@ use axum::{
     Extension,
     extract::{Path, Query, State},
     http::Method,
-    response::{IntoResponse as _, Redirect, Response},
+    response::Response,
 };
 use policy::role::Act;
 use serde_json::{Value, json};
@@ -111,9 +111,7 @@ pub(super) async fn create(
             view.show()
         }
         Err(problem) => {
-            let mut form = form(&visitor);
-            form.refill(&fields);
-            form.faults(&visitor, &problem);
+            let form = form(&visitor).after(&visitor, &fields, &problem);
             view(&visitor, form).refuse(problem.status)
         }
     }
@@ -136,8 +134,5 @@ pub(super) async fn delete(
     Extension(visitor): Extension<Visitor>,
     Path(name): Path<String>,
 ) -> Response {
-    match pages.inside.ask::<Value>(&visitor.caller, Method::DELETE, &resource(&name), None, &()).await {
-        Ok(_) => Redirect::to("/tokens?saved=1").into_response(),
-        Err(problem) => visitor.failed(&problem),
-    }
+    pages.delete(&visitor, &resource(&name), "/tokens").await
 }

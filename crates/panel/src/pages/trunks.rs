@@ -4,7 +4,7 @@ use axum::{
     Extension,
     extract::{Path, State},
     http::Method,
-    response::{IntoResponse as _, Redirect, Response},
+    response::Response,
 };
 use policy::role::Act;
 use serde_json::{Value, json};
@@ -12,8 +12,9 @@ use serde_json::{Value, json};
 use super::{
     Fields, Form, Notice, Pages, Section, View, Visitor, Words,
     domains::frame,
-    view::{Field, Kind, Piece, Steps, Table, segment, small, state, text},
-    words::InsideWords,
+    saved,
+    view::{Field, Kind, Piece, Step, Steps, Table, segment, small, state, text},
+    words::{InsideWords, korean},
 };
 use crate::api::v1::dto::{Trunk, TrunkChanged, TrunkTarget, TrunkTest};
 
@@ -147,11 +148,9 @@ pub(super) async fn create(
     let mut body = entered(&fields);
     body["name"] = fields.text("name").trim().into();
     match pages.inside.ask::<TrunkChanged>(&visitor.caller, Method::POST, "/trunks", None, &body).await {
-        Ok(_) => Redirect::to("/domains?saved=1").into_response(),
+        Ok(_) => saved("/domains"),
         Err(problem) => {
-            let mut form = form(&visitor, None);
-            form.refill(&fields);
-            form.faults(&visitor, &problem);
+            let form = form(&visitor, None).after(&visitor, &fields, &problem);
             with_crumbs(&visitor, None, form).refuse(problem.status)
         }
     }
@@ -177,12 +176,10 @@ pub(super) async fn change(
     let path = resource(&name);
     let revision = fields.text("revision").parse().ok();
     match pages.inside.ask::<TrunkChanged>(&visitor.caller, Method::PATCH, &path, revision, &entered(&fields)).await {
-        Ok(_) => Redirect::to("/domains?saved=1").into_response(),
+        Ok(_) => saved("/domains"),
         Err(problem) => match pages.inside.get::<Trunk>(&visitor.caller, &path).await {
             Ok(trunk) => {
-                let mut form = form(&visitor, Some(&trunk));
-                form.refill(&fields);
-                form.faults(&visitor, &problem);
+                let form = form(&visitor, Some(&trunk)).after(&visitor, &fields, &problem);
                 with_crumbs(&visitor, Some(&name), form).refuse(problem.status)
             }
             Err(_) => visitor.failed(&problem),
@@ -202,7 +199,9 @@ pub(super) async fn test(
         Err(problem) => return visitor.failed(&problem),
     };
     let told = |step: &crate::api::v1::dto::TrunkTestStep| {
-        (step.ok, format!("{} {}: {} ({} ms)", step.target, step.stage, step.text, step.took_ms))
+        let told = korean::hop(visitor.language, &step.stage, step.ok);
+        let text = format!("{} {}: {} ({} ms)", step.target, step.stage, step.text, step.took_ms);
+        Step { is_ok: step.ok, told, text }
     };
     let steps =
         Steps { heading: visitor.words().what_happened.to_owned(), rows: test.steps.iter().map(told).collect() };
@@ -226,8 +225,5 @@ pub(super) async fn delete(
     Extension(visitor): Extension<Visitor>,
     Path(name): Path<String>,
 ) -> Response {
-    match pages.inside.ask::<Value>(&visitor.caller, Method::DELETE, &resource(&name), None, &()).await {
-        Ok(_) => Redirect::to("/domains?saved=1").into_response(),
-        Err(problem) => visitor.failed(&problem),
-    }
+    pages.delete(&visitor, &resource(&name), "/domains").await
 }

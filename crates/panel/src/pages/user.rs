@@ -5,13 +5,13 @@ use axum::{
     Extension,
     extract::{Path, Query, State},
     http::Method,
-    response::{IntoResponse as _, Redirect, Response},
+    response::Response,
 };
 use policy::role::Act;
 use serde_json::{Value, json};
 
 use super::{
-    Asked, Button, Fields, Form, Pages, Piece, Section, View, Visitor, Words, policies,
+    Asked, Button, Fields, Form, Pages, Piece, Section, View, Visitor, Words, policies, saved,
     users::{frame, home},
     view::{Facts, Field, Kind, Table, segment, state, text, time},
     words::PeopleWords,
@@ -185,7 +185,7 @@ async fn then_show(
 ) -> Response {
     let (method, path, body) = request;
     match pages.inside.ask::<Value>(&visitor.caller, method, &path, None, &body).await {
-        Ok(_) => Redirect::to(&format!("{}?saved=1", home(address))).into_response(),
+        Ok(_) => saved(&home(address)),
         Err(problem) => {
             let fault = form.map(|(action, fields)| (action, fields, &problem));
             match view(pages, visitor, address, fault).await {
@@ -256,8 +256,5 @@ pub(super) async fn delete(
     Path(address): Path<String>,
 ) -> Response {
     let path = format!("/users/{}", segment(&address));
-    match pages.inside.ask::<Value>(&visitor.caller, Method::DELETE, &path, None, &()).await {
-        Ok(_) => Redirect::to("/users?saved=1").into_response(),
-        Err(problem) => visitor.failed(&problem),
-    }
+    pages.delete(&visitor, &path, "/users").await
 }

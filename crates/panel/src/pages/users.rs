@@ -127,9 +127,7 @@ pub(super) async fn create(
     match pages.inside.ask::<User>(&visitor.caller, Method::POST, "/users", None, &body).await {
         Ok(user) => Redirect::to(&home(&user.address)).into_response(),
         Err(problem) => {
-            let mut form = form(&visitor);
-            form.refill(&fields);
-            form.faults(&visitor, &problem);
+            let form = form(&visitor).after(&visitor, &fields, &problem);
             view(&visitor, form).refuse(problem.status)
         }
     }

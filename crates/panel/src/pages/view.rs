@@ -108,10 +108,17 @@ pub(super) struct Figure {
     pub(super) split: Vec<Piece>,
 }
 
-/// What happened in order: whether it went well, and its text.
+/// What happened, in order.
 pub(super) struct Steps {
     pub(super) heading: String,
-    pub(super) rows: Vec<(bool, String)>,
+    pub(super) rows: Vec<Step>,
+}
+
+pub(super) struct Step {
+    pub(super) is_ok: bool,
+    /// In the language of the page, where that is not the API's English.
+    pub(super) told: Option<String>,
+    pub(super) text: String,
 }
 
 /// A stage of setting up: its word and how it stands.
@@ -198,6 +205,13 @@ impl View {
 }
 
 impl Form {
+    /// After a refusal: what was entered stands there, with its faults.
+    pub(super) fn after(mut self, visitor: &Visitor, entered: &Fields, problem: &Problem) -> Self {
+        self.refill(entered);
+        self.faults(visitor, problem);
+        self
+    }
+
     /// Takes what was refused to its fields; the rest to the form as a whole.
     pub(super) fn faults(&mut self, visitor: &Visitor, problem: &Problem) {
         let mut rest = Vec::new();

@@ -325,7 +325,7 @@ async fn unsaved_settings_are_tested_and_the_way_back_loses_nothing() {
 /// Text of the other side is shown as text.
 #[tokio::test]
 async fn a_failure_is_explained_with_its_remedy_from_the_table() {
-    let browser = Browser::signed_in("watch").await;
+    let mut browser = Browser::signed_in("watch").await;
     let mut failed = attempt(1, Direction::Outbound, Err(Code::CertificateExpired));
     failed.detail = "<b>theirs</b>".to_owned();
     browser.fixture.store.add_reports(std::slice::from_ref(&failed)).await.unwrap();
@@ -338,4 +338,8 @@ async fn a_failure_is_explained_with_its_remedy_from_the_table() {
     }
     assert!(!page.text.contains("<b>theirs"), "{}", page.text);
     assert_eq!(browser.get("/reports/nothing").await.status, 404);
+    browser.cookies.push("__Host-language=ko".to_owned());
+    let korean = browser.get(&link).await;
+    let step = "<p class=\"what\">상대의 인증서가 만료되었습니다. <small lang=\"en\">";
+    assert!(korean.text.contains(step), "{}", korean.text);
 }

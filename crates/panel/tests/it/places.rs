@@ -255,13 +255,19 @@ async fn the_audit_log_is_filtered_checked_and_exported() {
 /// The original's own output: nothing is saved before it was shown.
 #[tokio::test]
 async fn an_import_is_shown_before_it_is_done() {
-    let browser = Browser::signed_in("ops1").await;
+    let mut browser = Browser::signed_in("ops1").await;
     let file = "Identity,TlsNegotiation,SaslNegotiation,SupportDialbackNegotiation,PartnerType\n\
                 litware.example,Required,Required,True,Federated\nbad domain,Required,Required,True,Federated\n";
     let shown = browser.post("/import", &[("dry_run", "true"), ("file", file)]).await;
     for part in ["Nothing is saved yet.", "litware.example", "bad domain"] {
         assert!(shown.status == 200 && shown.text.contains(part), "{part}: {}", shown.text);
     }
+    browser.cookies.push("__Host-language=ko".to_owned());
+    let korean = browser.post("/import", &[("dry_run", "true"), ("file", file)]).await;
+    for part in ["추가", "잘못됨", "도메인이 올바르지 않습니다."] {
+        assert!(korean.text.contains(part), "{part}: {}", korean.text);
+    }
+    browser.cookies.pop();
     assert_eq!(browser.fixture.get("/partners/litware.example").await.status, 404);
     let refused = browser.post("/import", &[("dry_run", "false"), ("file", file)]).await;
     assert_eq!(refused.status, 422);

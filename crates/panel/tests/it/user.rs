@@ -116,3 +116,21 @@ async fn accounts_need_a_registrar() {
     let user = json!({ "address": "bob@adatum.example", "password": "secret" });
     assert_eq!(fixture.call("POST", "/users", user).await.codes("errors"), ["address not_registrar"]);
 }
+
+#[tokio::test]
+async fn two_administrators_at_one_user_lose_no_change() {
+    let fixture = Fixture::new().await;
+    let path = "/users/alice@contoso.example";
+    let old = fixture.get(path).await.etag.unwrap();
+    let first = fixture.call_if("PATCH", path, &old, json!({ "display_name": "Alice" })).await;
+    assert_eq!(first.status, 200);
+    let second = fixture.call_if("PATCH", path, &old, json!({ "display_name": "Alice L." })).await;
+    assert_eq!((second.status, &second.body["type"]), (412, &json!("urn:legation:problem:changed")));
+    // A password is a change of the user too.
+    fixture.call("PUT", &format!("{path}/password"), json!({ "password": "another" })).await;
+    let third = fixture.call_if("PATCH", path, &first.etag.unwrap(), json!({ "enabled": false })).await;
+    assert_eq!(third.status, 412);
+    let user = fixture.get(path).await.body;
+    assert_eq!((&user["display_name"], &user["enabled"]), (&json!("Alice"), &json!(true)));
+    assert_eq!(fixture.call("PATCH", path, json!({ "enabled": false })).await.body["display_name"], "Alice");
+}

@@ -7,10 +7,14 @@ use lexicon::{
 
 use super::diagnose;
 
+/// The names of steps, in their order.
+pub const STEPS: [&str; 8] =
+    ["lookup", "connect", "tls", "certificate_chain", "certificate_identity", "offered", "method", "result"];
+
 /// One step of an attempt.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Step {
-    /// Which: `lookup`, `connect`, `tls`, `certificate_chain`, `certificate_identity`, `offered`, `method`, `result`.
+    /// Which of [`STEPS`].
     pub name: &'static str,
     /// How it ended.
     pub result: Recorded,

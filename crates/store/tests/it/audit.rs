@@ -17,7 +17,7 @@ async fn every_administrative_write_makes_one_row() {
     let (store, actor) = (&fixture.store, actor());
     let (alice, juliet) = (jid("alice@contoso.example"), jid("juliet@fabrikam.example"));
     store.add_user(&actor, &alice, "", &[credential()]).await.unwrap();
-    store.set_user(&actor, &alice, "Alice", true).await.unwrap();
+    store.set_user(&actor, &alice, "Alice", true, None).await.unwrap();
     store.set_credentials(&actor, &alice, &[]).await.unwrap();
     let mut fabrikam = partner("fabrikam.example");
     fabrikam.keep_alive = false;

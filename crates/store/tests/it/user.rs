@@ -10,7 +10,7 @@ async fn a_user_is_kept_with_credentials() {
     let fixture = fixture.reopened().await;
     assert_eq!(fixture.store.users().await.unwrap(), std::slice::from_ref(&stored));
     assert_eq!(stored.credentials, [credential()]);
-    let renamed = fixture.store.set_user(&actor(), &alice, "Alice Liddell", false).await.unwrap();
+    let renamed = fixture.store.set_user(&actor(), &alice, "Alice Liddell", false, None).await.unwrap();
     assert_eq!((renamed.display_name.as_str(), renamed.enabled), ("Alice Liddell", false));
     let sha = Credential { algorithm: "SHA-256".to_owned(), ..credential() };
     let user = fixture.store.set_credentials(&actor(), &alice, std::slice::from_ref(&sha)).await.unwrap();

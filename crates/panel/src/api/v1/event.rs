@@ -130,6 +130,7 @@ impl Teller {
             streams: status.streams.len() as u64,
             registrations: status.registrations,
             message_sessions: status.message_sessions,
+            messages_per_minute: status.messages_per_minute,
         };
         if self.running.replace(running) != Some(running) {
             self.say(format!("event: running\ndata: {}\n\n", json!(running))).await?;

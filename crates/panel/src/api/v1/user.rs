@@ -1,11 +1,15 @@
 //! Users of the built-in registrar. A password goes in and never comes out.
 
-use axum::{Json, extract::State, http::StatusCode};
+use axum::{
+    Json,
+    extract::State,
+    http::{HeaderMap, StatusCode},
+};
 use lexicon::BareJid;
 use store::{Backend, Serving, StoreError};
 
 use super::{
-    body::{Body, Named, Nothing, Parameters, address},
+    body::{ATTEMPTS_MAX, Body, Expected, Named, Nothing, Parameters, address, etag},
     dto::{FieldError, NewPassword, NewUser, NewUserBackend, Page, User, UserBackend, UserChanges},
     problem::Refused,
 };
@@ -38,9 +42,12 @@ pub(crate) async fn list(
     Ok(Json(Page { items, next }))
 }
 
-pub(crate) async fn show(State(means): State<Means>, Named(address): Named<BareJid>) -> Result<Json<User>, Refused> {
+pub(crate) async fn show(
+    State(means): State<Means>,
+    Named(address): Named<BareJid>,
+) -> Result<(HeaderMap, Json<User>), Refused> {
     let user = find(&means, &address).await?;
-    Ok(Json(told(&user, &means.store.serving().await?)))
+    Ok((etag(user.revision), Json(told(&user, &means.store.serving().await?))))
 }
 
 pub(crate) async fn add(
@@ -69,17 +76,26 @@ pub(crate) async fn set(
     Caller { actor, .. }: Caller,
     Named(address): Named<BareJid>,
     Parameters(Nothing {}): Parameters<Nothing>,
+    Expected(expected): Expected,
     body: Body,
-) -> Result<Json<User>, Refused> {
+) -> Result<(HeaderMap, Json<User>), Refused> {
     let (changes, mut errors) = body.read::<UserChanges>();
-    let before = find(&means, &address).await?;
-    let display_name = changes.display_name.unwrap_or(before.display_name);
-    check_display_name(&display_name, &mut errors);
-    if !errors.is_empty() {
-        return Err(Refused::fields(errors));
+    let mut attempt = 1;
+    loop {
+        let before = find(&means, &address).await?;
+        let display_name = changes.display_name.clone().unwrap_or(before.display_name);
+        check_display_name(&display_name, &mut errors);
+        if !errors.is_empty() {
+            return Err(Refused::fields(errors));
+        }
+        let enabled = changes.enabled.unwrap_or(before.enabled);
+        let based_on = Some(expected.unwrap_or(before.revision));
+        match means.store.set_user(&actor, &address, &display_name, enabled, based_on).await {
+            Ok(user) => return Ok((etag(user.revision), Json(User::from(&user)))),
+            Err(StoreError::Conflict { .. }) if expected.is_none() && attempt < ATTEMPTS_MAX => attempt += 1,
+            Err(error) => return Err(error.into()),
+        }
     }
-    let enabled = changes.enabled.unwrap_or(before.enabled);
-    Ok(Json(User::from(&means.store.set_user(&actor, &address, &display_name, enabled).await?)))
 }
 
 pub(crate) async fn set_password(

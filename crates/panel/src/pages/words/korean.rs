@@ -20,7 +20,51 @@ pub(crate) fn report(language: Language, code: &str) -> Option<(&'static str, &'
     REPORTS.iter().find(|(known, ..)| *known == code).map(|(_, what, remedy)| (*what, *remedy))
 }
 
-static FAULTS: [(&str, &str); 43] = [
+/// What one step of an attempt was about and how it ended; none: there is only the text of the API.
+pub(crate) fn step(language: Language, name: &str, result: &str) -> Option<String> {
+    let (what, _) = report(language, result)?;
+    // The last step is the end of the attempt, of which the code tells all.
+    if name == "result" {
+        return Some(what.to_owned());
+    }
+    let (_, subject) = STEPS.iter().find(|(known, _)| *known == name)?;
+    Some(format!("{subject}: {}", if result == "ok" { "성공" } else { what }))
+}
+
+/// A hop of a test message or of the test of a trunk.
+pub(crate) fn hop(language: Language, stage: &str, is_ok: bool) -> Option<String> {
+    let (_, subject) = HOPS.iter().find(|(known, _)| language == Language::Korean && *known == stage)?;
+    Some(format!("{subject}: {}", if is_ok { "성공" } else { "실패" }))
+}
+
+static HOPS: [(&str, &str); 9] = [
+    ("sent", "보내기"),
+    ("written", "스트림에 쓰기"),
+    ("acknowledged", "파트너 서버의 확인"),
+    ("delivered", "받는 쪽에 전달"),
+    ("answered", "응답"),
+    ("resolve", "주소 찾기"),
+    ("connect", "연결"),
+    ("tls", "TLS와 인증서"),
+    ("options", "OPTIONS에 대한 응답"),
+];
+
+static STEPS: [(&str, &str); 7] = [
+    ("lookup", "서버 찾기"),
+    ("connect", "연결"),
+    ("tls", "TLS"),
+    ("certificate_chain", "인증서의 신뢰"),
+    ("certificate_identity", "인증서의 이름"),
+    ("offered", "서버가 제공한 방법"),
+    ("method", "인증 방법"),
+];
+
+static FAULTS: [(&str, &str); 45] = [
+    (
+        "imported_as_optional",
+        "원래 제품은 SASL이 필수여도 다이얼백을 사용했으므로 SASL을 선택 사항으로 가져옵니다. 허용되는 방법은 같습니다.",
+    ),
+    ("not_imported", "가져오지 않는 값입니다."),
     ("required", "값이 필요합니다."),
     ("not_internal", "내부 도메인이 아닙니다."),
     ("not_allowed", "여기서는 허용되지 않는 값입니다."),
@@ -188,8 +232,20 @@ static REPORTS: [(&str, &str, &str); 53] = [
 #[cfg(test)]
 mod tests {
     use lexicon::report::Code;
+    use policy::diagnosis;
 
     use super::*;
+
+    #[test]
+    fn every_step_of_an_attempt_is_told_in_korean() {
+        let told = |name, result| step(Language::Korean, name, result);
+        assert_eq!(told("tls", "ok").as_deref(), Some("TLS: 성공"));
+        assert_eq!(told("connect", "connect_refused").as_deref(), Some("연결: 파트너의 서버가 연결을 거부했습니다."));
+        for name in diagnosis::STEPS {
+            assert!(told(name, "ok").is_some(), "{name}");
+            assert!(step(Language::English, name, "ok").is_none());
+        }
+    }
 
     #[test]
     fn every_end_of_an_attempt_is_told_in_korean() {

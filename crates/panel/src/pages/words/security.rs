@@ -87,6 +87,10 @@ words! { SecurityWords
     row: "Row", "행";
     subject: "Subject", "대상";
     action: "Action", "작업";
+    adds: "New", "추가";
+    changes: "Changed", "변경";
+    unchanged: "Unchanged", "변경 없음";
+    invalid: "Invalid", "잘못됨";
     details: "Details", "세부 정보";
     no_rows: "There are no rows.", "행이 없습니다.";
     gains: "Gain access", "액세스를 얻는 사용자";

@@ -25,6 +25,8 @@ pub struct Status {
     pub registrations: u64,
     /// Message sessions that stand or are being opened, of internal users on SIP.
     pub message_sessions: u64,
+    /// Messages with a body to and from partners in the last minute.
+    pub messages_per_minute: u64,
     /// Components that serve internal domains now.
     pub components: Vec<Component>,
     /// Counters of what came in and what became of it, by name.
@@ -59,6 +61,8 @@ pub struct Running {
     pub registrations: u64,
     /// Message sessions.
     pub message_sessions: u64,
+    /// Messages with a body to and from partners in the last minute.
+    pub messages_per_minute: u64,
 }
 
 /// A place where connections or datagrams are accepted.

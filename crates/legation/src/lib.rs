@@ -16,6 +16,7 @@ mod doctor;
 mod live;
 mod ops;
 mod output;
+mod ports;
 mod probes;
 mod published;
 

@@ -11,11 +11,17 @@ use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use lexicon::Domain;
 use net::dns::{DnsConfig, NoAnswer, Resolver, ResolverError, SrvRecord};
-use panel::{DnsRecord, DnsZone};
+use panel::{
+    DnsRecord, DnsZone,
+    api::v1::dto::{ListenerSeen, dns_state},
+};
 use store::{Backend, InternalDomain, Serving};
 use tokio::time::{Instant, timeout_at};
 
-use crate::Config;
+use crate::{
+    Config,
+    ports::{self, Port},
+};
 
 mod wanted;
 
@@ -60,6 +66,34 @@ impl Reach {
     }
 }
 
+impl Reach {
+    /// Each port, and whether it answers now.
+    async fn ports(&self) -> Vec<ListenerSeen> {
+        let all = [
+            ("xmpp", "tcp", &self.xmpp),
+            ("xmpp", "tls", &self.xmpp_tls),
+            ("inner", "tcp", &self.inner),
+            ("sip", "udp", &self.sip_udp),
+            ("sip", "tcp", &self.sip_tcp),
+            ("sip", "tls", &self.sip_tls),
+        ];
+        let mut seen = Vec::new();
+        for (name, transport, addresses) in all {
+            for address in addresses {
+                let port = if transport == "udp" { ports::held(*address) } else { ports::connect(*address).await };
+                let (state, note) = match port {
+                    Port::Open => ("open", None),
+                    Port::Closed(why) => ("closed", Some(why)),
+                    Port::Unknown(why) => ("failed", Some(why)),
+                };
+                let (name, transport, address) = (name.to_owned(), transport.to_owned(), address.to_string());
+                seen.push(ListenerSeen { name, transport, address, state: state.to_owned(), note });
+            }
+        }
+        seen
+    }
+}
+
 /// Asks for every line of the domains of `serving`. What is configured as known without asking is asked all the same:
 /// that is for us alone. `partners` are the domains of enabled partners.
 pub(crate) async fn check(
@@ -72,10 +106,12 @@ pub(crate) async fn check(
     let resolver = Arc::new(Resolver::new(DnsConfig { overrides: Default::default(), ..dns.clone() })?);
     let of_domain = |domain| wanted::of(domain, serving, partners, reach);
     let lines: Vec<Vec<Wanted>> = serving.domains.iter().map(of_domain).collect();
-    let mut answers = ask_all(resolver, lines.concat()).await.into_iter();
+    let (answers, ports) = tokio::join!(ask_all(resolver, lines.concat()), reach.ports());
+    let mut answers = answers.into_iter();
     let zones = serving.domains.iter().zip(lines).map(|(domain, lines)| DnsZone {
         domain: domain.name.as_ascii().to_owned(),
         records: answers.by_ref().take(lines.len()).flatten().collect(),
+        ports: ports.clone(),
         notes: notes(domain, serving, reach),
     });
     Ok(zones.collect())
@@ -156,7 +192,7 @@ impl Verdict {
     /// Nobody has said whether it is there.
     fn failed(reason: NoAnswer) -> Self {
         Self {
-            state: "failed",
+            state: dns_state::FAILED,
             found: Vec::new(),
             note: Some(format!("it is not known whether it is there: {reason}")),
         }
@@ -173,18 +209,20 @@ fn services(found: &[SrvRecord], ports: &[u16], host: Option<&Domain>) -> Verdic
     let (here, elsewhere): (Vec<_>, Vec<_>) = found.iter().partition(leads_here);
     let missing: Vec<_> = ports.iter().filter(|port| !here.iter().any(|record| record.port == **port)).collect();
     let (state, note) = match (found, here.as_slice(), elsewhere.as_slice()) {
-        ([], ..) => ("absent", None),
+        ([], ..) => (dns_state::ABSENT, None),
         (_, [], _) if found.iter().all(|record| record.host.is_empty()) => {
-            ("differs", Some("the target \".\" says that the service is not offered".to_owned()))
+            (dns_state::DIFFERS, Some("the target \".\" says that the service is not offered".to_owned()))
         }
-        (_, [], _) => ("differs", Some("it leads elsewhere".to_owned())),
-        (_, _, [other, ..]) => ("differs", Some(format!("it also leads elsewhere: {other}"))),
+        (_, [], _) => (dns_state::DIFFERS, Some("it leads elsewhere".to_owned())),
+        (_, _, [other, ..]) => (dns_state::DIFFERS, Some(format!("it also leads elsewhere: {other}"))),
         _ if !missing.is_empty() => {
             let missing = missing.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
-            ("present", Some(format!("port {missing} is listened on too and not published")))
+            (dns_state::PRESENT, Some(format!("port {missing} is listened on too and not published")))
         }
-        _ if host.is_none() => ("present", Some("only the port was compared, since no host is configured".to_owned())),
-        _ => ("present", None),
+        _ if host.is_none() => {
+            (dns_state::PRESENT, Some("only the port was compared, since no host is configured".to_owned()))
+        }
+        _ => (dns_state::PRESENT, None),
     };
     Verdict { state, found: found.iter().map(ToString::to_string).collect(), note }
 }
@@ -192,7 +230,7 @@ fn services(found: &[SrvRecord], ports: &[u16], host: Option<&Domain>) -> Verdic
 /// A service that is published and not listened for.
 fn not_offered(found: &[SrvRecord]) -> Verdict {
     Verdict {
-        state: "differs",
+        state: dns_state::DIFFERS,
         found: found.iter().map(ToString::to_string).collect(),
         note: Some("nothing listens for it here: take it out of DNS, or configure a listener".to_owned()),
     }

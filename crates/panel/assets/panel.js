@@ -30,6 +30,47 @@
     event.target.closest("tbody tr")?.querySelector("a[href$='/edit']")?.click();
   });
 
+  // Home and End go to the first and the last row, Delete asks whether to delete.
+  document.addEventListener("keydown", (event) => {
+    const row = event.target instanceof HTMLAnchorElement ? event.target.closest("tbody tr") : null;
+    if (!row || event.ctrlKey || event.altKey || event.metaKey) return;
+    const links = row.parentElement.querySelectorAll("tr th a");
+    const goal = { Home: links[0], End: links[links.length - 1] }[event.key];
+    if (goal) {
+      event.preventDefault();
+      goal.focus();
+    } else if (event.key === "Delete") row.querySelector("a[href$='/delete']")?.click();
+  });
+
+  // Single keys, outside of fields and as long as they are not turned off (WCAG 2.1.4).
+  const keys = document.getElementById("keys");
+  const areOn = document.getElementById("keys-on");
+  const OFF = "single-keys-off";
+  if (keys && areOn) {
+    areOn.checked = localStorage.getItem(OFF) === null;
+    areOn.addEventListener("change", () => {
+      if (areOn.checked) localStorage.removeItem(OFF);
+      else localStorage.setItem(OFF, "1");
+    });
+    const opener = document.getElementById("keys-open");
+    opener.hidden = false;
+    opener.addEventListener("click", () => keys.showModal());
+    const actions = {
+      "/": () => main.querySelector("input[type=search], form[method=get] input[type=text]")?.focus(),
+      n: () => main.querySelector(".head a[href$='/new']")?.click(),
+      r: () => location.reload(),
+      "?": () => keys.showModal(),
+    };
+    document.addEventListener("keydown", (event) => {
+      if (!areOn.checked || event.ctrlKey || event.altKey || event.metaKey || event.isComposing || keys.open) return;
+      if (event.target instanceof Element && event.target.closest("input:not([type=checkbox], [type=radio]), textarea, select")) return;
+      const action = actions[event.key.toLowerCase()];
+      if (!action) return;
+      event.preventDefault();
+      action();
+    });
+  }
+
   if (!main?.dataset.liveWord) return;
   const head = main.querySelector(".head .actions");
   const status = document.createElement("span");
@@ -38,6 +79,17 @@
   const shape = document.createElement("span");
   status.append(shape);
   head?.prepend(status);
+
+  // News of a part that somebody uses wait behind this button.
+  const waiting = document.createElement("button");
+  waiting.type = "button";
+  waiting.className = "btn small";
+  waiting.hidden = true;
+  status.after(waiting);
+  const changedRows = (part, news) => {
+    const now = new Set([...part.querySelectorAll("tbody tr")].map((row) => row.innerHTML));
+    return [...news.querySelectorAll("tbody tr")].filter((row) => !now.has(row.innerHTML)).length;
+  };
 
   const show = (isLive) => {
     const time = new Date().toISOString().slice(11, 19);
@@ -59,12 +111,23 @@
       const answer = await fetch(location.href, { headers: { accept: "text/html" }, redirect: "error" });
       if (!answer.ok) return;
       const fresh = new DOMParser().parseFromString(await answer.text(), "text/html");
+      const later = [];
+      let changed = 0;
       for (const part of main.querySelectorAll("[data-live][id]")) {
         const news = fresh.getElementById(part.id);
         if (!news || news.innerHTML === part.innerHTML) continue;
-        if (isInUse(part)) due = true;
-        else part.replaceChildren(...news.childNodes);
+        if (isInUse(part)) {
+          due = true;
+          changed += changedRows(part, news);
+          later.push([part, news]);
+        } else part.replaceChildren(...news.childNodes);
       }
+      waiting.hidden = changed === 0;
+      waiting.textContent = main.dataset.changedWord.replace("{0}", changed);
+      waiting.onclick = () => {
+        for (const [part, news] of later) part.replaceChildren(...news.childNodes);
+        waiting.hidden = true;
+      };
     } catch {
       // The events tell when the server is there again.
     } finally {

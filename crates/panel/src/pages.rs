@@ -46,6 +46,7 @@ mod partners;
 mod place;
 mod policies;
 mod probe;
+mod publish;
 mod registrations;
 mod report;
 mod reports;
@@ -144,7 +145,7 @@ fn inside_and_users() -> Router<Pages> {
         .route("/domains", get(domains::list))
         .route("/domains/new", get(domains::new).post(domains::create))
         .route("/domains/{name}/edit", get(domains::edit).post(domains::change))
-        .route("/domains/{name}/publish", get(domains::publish))
+        .route("/domains/{name}/publish", get(publish::show))
         .route("/domains/{name}/delete", get(domains::ask_delete).post(domains::delete))
         .route("/trunks/new", get(trunks::new).post(trunks::create))
         .route("/trunks/{name}/edit", get(trunks::edit).post(trunks::change))

@@ -98,9 +98,56 @@ def by_keyboard(page):
     page.goto(URL + "/users")
     page.locator("tbody th a").first.focus()
     told["rows"] = []
-    for key in ["ArrowDown", "ArrowUp"]:
+    for key in ["ArrowDown", "ArrowUp", "End", "Home"]:
         page.keyboard.press(key)
         told["rows"].append(page.evaluate("document.activeElement.textContent").strip())
+
+
+def single_keys(page):
+    """Single keys act outside of fields, are told by a list of them, and can be turned off for good."""
+    page.goto(URL + "/partners")
+    page.keyboard.press("?")
+    page.locator("#keys[open]").wait_for()
+    look(page, "keys")
+    page.keyboard.press("Escape")
+    page.locator("#keys[open]").wait_for(state="detached")
+    page.keyboard.press("/")
+    page.keyboard.type("nr?")
+    told["single_keys"] = [page.locator("#q").input_value(), page.url.removeprefix(URL)]
+    page.locator("#q").fill("")
+    page.locator("tbody th a").first.focus()
+    page.keyboard.press("Delete")
+    page.wait_for_url(f"{URL}/partners/{DOMAIN}/delete")
+    page.goto(URL + "/partners")
+    page.keyboard.press("n")
+    page.wait_for_url(URL + "/partners/new")
+    page.goto(URL + "/partners")
+    page.locator("#keys-open").click()
+    page.locator("#keys-on").uncheck()
+    page.get_by_role("button", name="Close").click()
+    page.reload()
+    page.keyboard.press("?")
+    page.keyboard.press("n")
+    told["single_keys"].append([page.locator("#keys[open]").count(), page.url.removeprefix(URL)])
+
+
+def waiting_news(context, page):
+    """A row that somebody is at does not move: what has changed is told, and shown when it is asked for."""
+    page.goto(URL + "/reports")
+    page.locator(".live").get_by_text("Live").wait_for()
+    rows = page.locator("tbody tr")
+    before = rows.count()
+    page.locator("tbody a").first.focus()
+    other = context.new_page()
+    other.goto(f"{URL}/partners/{DOMAIN}/edit")
+    other.get_by_role("button", name="Test now").click()
+    other.get_by_role("button", name="Back to the form").wait_for()
+    other.close()
+    show = page.get_by_role("button", name="changed: show")
+    show.wait_for()
+    told["waiting_news"] = rows.count() - before
+    show.click()
+    rows.nth(before).wait_for()
 
 
 def live(context, page):
@@ -154,6 +201,8 @@ with sync_playwright() as playwright:
     sign_in(page, PASSWORD)
     procedure(page)
     by_keyboard(page)
+    single_keys(page)
+    waiting_news(context, page)
     live(context, page)
     every_page(page, "")
     page.get_by_role("link", name="한국어").click()

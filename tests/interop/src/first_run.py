@@ -33,6 +33,7 @@ with sync_playwright() as playwright:
     stage(page, "domain")
     page.get_by_role("button", name="Continue").click()
     stage(page, "publish")
+    told["published"] = page.locator("main").inner_text()
     page.get_by_role("link", name="4. First partner").click()
     page.get_by_label("Primary domain").fill(PARTNER)
     page.check("input[name=partner_type][value=federated]")

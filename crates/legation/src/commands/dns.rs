@@ -1,7 +1,7 @@
 //! `legation dns`.
 
 use clap::Subcommand;
-use panel::api::v1::dto::{DnsRecord, DnsZone};
+use panel::api::v1::dto::{DnsRecord, DnsZone, ListenerSeen};
 
 use super::Caller;
 use crate::{
@@ -35,6 +35,7 @@ impl Command {
             }
             output::line(format_args!("{}:", zone.domain));
             output::table(["name", "type", "value", "state", "found", "for"], zone.records.iter().map(row));
+            output::table(["port", "for", "state"], zone.ports.iter().map(port));
             for note in notes(zone) {
                 output::line(format_args!("  {}", output::plain(&note)));
             }
@@ -54,6 +55,11 @@ fn row(record: &DnsRecord) -> [String; 6] {
         output::or_dash(record.found.join(", ")),
         format!("{}{scope}{needed}", record.purpose),
     ]
+}
+
+fn port(port: &ListenerSeen) -> [String; 3] {
+    let why = port.note.as_ref().map_or_else(String::new, |why| format!(": {why}"));
+    [format!("{} {}", port.address, port.transport), port.name.clone(), format!("{}{why}", port.state)]
 }
 
 /// What is to be known beside the lines: each sentence once.

@@ -2,17 +2,14 @@
 
 use std::{
     io,
-    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, UdpSocket},
-    time::Duration,
+    net::{SocketAddr, TcpListener, UdpSocket},
 };
 
-use net::dial::dial;
-
 use super::{Finding, Live};
-use crate::Config;
-
-/// Longest wait for a connection.
-const TIMEOUT: Duration = Duration::from_secs(5);
+use crate::{
+    Config,
+    ports::{self, Port},
+};
 
 /// A listener of the configuration file.
 struct Configured {
@@ -44,11 +41,11 @@ pub(super) async fn examine(config: &Config, live: Option<&Live>, findings: &mut
     for listener in live.listeners.iter().filter(|listener| listener.transport != "unix") {
         let Ok(address) = listener.address.parse::<SocketAddr>() else { continue };
         let about = format!("listener {} {} {address}", listener.name, listener.transport);
-        findings.push(if listener.transport == "udp" {
-            held(about, address)
-        } else {
-            connectable(about, address).await
-        });
+        let (port, open) = match listener.transport.as_str() {
+            "udp" => (ports::held(address), "it is listened on"),
+            _ => (ports::connect(address).await, "it accepts connections"),
+        };
+        findings.push(told(about, port, open));
     }
     let is_live = |wanted: &Configured| {
         let mut same = live.listeners.iter().filter(|known| known.name == wanted.name);
@@ -82,28 +79,10 @@ fn bindable(listener: &Configured) -> Finding {
     }
 }
 
-async fn connectable(about: String, address: SocketAddr) -> Finding {
-    match dial(&[reachable(address)], TIMEOUT).await {
-        Ok(_) => Finding::ok(about, "it accepts connections"),
-        Err(error) => Finding::fail(about, error.to_string(), "look at the log of the server and at packet filters"),
+fn told(about: String, port: Port, open: &str) -> Finding {
+    match port {
+        Port::Open => Finding::ok(about, open),
+        Port::Closed(why) => Finding::fail(about, why, "look at the log of the server and at packet filters"),
+        Port::Unknown(why) => Finding::warn(about, why, "it could not be told whether it is listened on"),
     }
-}
-
-/// A port of datagrams that nobody else can have is held by the server.
-fn held(about: String, address: SocketAddr) -> Finding {
-    match UdpSocket::bind(address) {
-        Err(error) if error.kind() == io::ErrorKind::AddrInUse => Finding::ok(about, "it is listened on"),
-        Err(error) => Finding::warn(about, error.to_string(), "it could not be told whether it is listened on"),
-        Ok(_) => Finding::fail(about, "nobody listens there", "restart the server"),
-    }
-}
-
-/// Where a listener on all addresses is found on this machine.
-fn reachable(address: SocketAddr) -> SocketAddr {
-    let ip = match address.ip() {
-        IpAddr::V4(ip) if ip.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
-        IpAddr::V6(ip) if ip.is_unspecified() => Ipv6Addr::LOCALHOST.into(),
-        ip => ip,
-    };
-    SocketAddr::new(ip, address.port())
 }

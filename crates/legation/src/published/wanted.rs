@@ -3,6 +3,7 @@
 use std::net::{IpAddr, SocketAddr};
 
 use lexicon::Domain;
+use panel::api::v1::dto::dns_state;
 use policy::{Trunk, trunk::Dialect};
 use store::{Backend, InternalDomain, Serving};
 
@@ -153,11 +154,11 @@ pub(super) fn addresses(found: &[IpAddr], listeners: &[SocketAddr]) -> Verdict {
     let is_everywhere = listeners.iter().any(|listener| listener.ip().is_unspecified());
     let is_ours = |ip: &IpAddr| is_everywhere || listeners.iter().any(|listener| listener.ip() == *ip);
     let (state, note) = match found {
-        [] => ("absent", None),
-        found if found.iter().any(is_ours) => ("present", None),
+        [] => (dns_state::ABSENT, None),
+        found if found.iter().any(is_ours) => (dns_state::PRESENT, None),
         _ => {
             let text = "none of them is listened on here: right only where a router or load balancer leads them here";
-            ("differs", Some(text.to_owned()))
+            (dns_state::DIFFERS, Some(text.to_owned()))
         }
     };
     Verdict { state, found: found.iter().map(ToString::to_string).collect(), note }

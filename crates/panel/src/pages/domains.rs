@@ -12,11 +12,11 @@ use serde_json::{Value, json};
 use super::{
     Asked, Fields, Form, Frame, Pages, Place, Section, View, Visitor, Words,
     connection::Choices,
-    saved, trunks,
-    view::{Field, Kind, Piece, Table, link, segment, small, state, text},
+    publish, saved, trunks,
+    view::{Field, Kind, Piece, Table, link, segment, state, text},
     words::InsideWords,
 };
-use crate::api::v1::dto::{Certificates, DnsZone, Domain, Page, Trunk, XmppServer};
+use crate::api::v1::dto::{Certificates, Domain, Page, Trunk, XmppServer};
 
 pub(super) fn frame(visitor: &Visitor, title: impl Into<String>) -> Frame {
     visitor.frame_at(Place::Inside, "", title)
@@ -56,14 +56,7 @@ pub(super) async fn list(
 
 fn domain_row(visitor: &Visitor, domain: &Domain, certificates: &Certificates) -> Vec<Vec<Piece>> {
     let (words, w) = (visitor.words(), InsideWords::of(visitor.language));
-    let of_domain = certificates.items.iter().filter(|of| of.domains.contains(&domain.name));
-    let certificate = match of_domain.map(|of| of.days_left).max() {
-        Some(days) => {
-            let class = if days < 14 { "warn" } else { "ok" };
-            state(class, Words::fill(w.covered, &[&days.to_string()]))
-        }
-        None => state("none", w.not_covered),
-    };
+    let certificate = publish::cover(visitor, &domain.name, certificates);
     let standing = match domain.connected {
         Some(true) => state("ok", w.connected),
         Some(false) => state("bad", w.not_connected),
@@ -83,54 +76,6 @@ fn domain_row(visitor: &Visitor, domain: &Domain, certificates: &Certificates) -
             visitor.link(Act::ChangeConfiguration, &format!("{path}/delete"), words.delete, &domain.name),
         ],
     ]
-}
-
-pub(super) async fn publish(
-    State(pages): State<Pages>,
-    Extension(visitor): Extension<Visitor>,
-    Path(name): Path<String>,
-) -> Response {
-    let w = InsideWords::of(visitor.language);
-    let zones =
-        match pages.inside.get::<Page<DnsZone>>(&visitor.caller, &format!("/dns?domain={}", segment(&name))).await {
-            Ok(zones) => zones.items,
-            Err(problem) => return visitor.failed(&problem),
-        };
-    let title = Words::fill(w.publish_for, &[&name]);
-    let mut sections = Vec::new();
-    for zone in zones.iter().filter(|zone| zone.domain == name) {
-        sections.push(Section::Table(zone_table(&visitor, zone)));
-    }
-    let mut view = View::new(frame(&visitor, title.clone()), w.publish_lead, sections);
-    view.crumbs = vec![("/domains".to_owned(), visitor.words().domains_and_trunks.to_owned()), (String::new(), title)];
-    view.actions = vec![link(format!("{}/publish", resource(&name)), w.check_now)];
-    view.show()
-}
-
-/// The lines of a domain, and what stands in DNS now.
-pub(super) fn zone_table(visitor: &Visitor, zone: &DnsZone) -> Table {
-    let (words, w) = (visitor.words(), InsideWords::of(visitor.language));
-    let mut table = Table::new("zone", &zone.domain, &[w.line, w.purpose, w.seen_now], words.none);
-    table.note = zone.notes.iter().map(|note| Piece::English(note.clone())).collect();
-    for record in &zone.records {
-        let (class, word) = match record.state.as_str() {
-            "ok" => ("ok", w.dns_ok),
-            "missing" if record.needed => ("bad", w.dns_missing),
-            "missing" => ("none", w.dns_missing),
-            "differs" => ("warn", w.dns_differs),
-            _ => ("none", w.dns_unknown),
-        };
-        let mut seen = vec![state(class, word)];
-        seen.extend(record.found.iter().map(small));
-        seen.extend(record.note.clone().map(Piece::English));
-        let mut purpose = vec![Piece::English(record.purpose.clone())];
-        if !record.needed {
-            purpose.push(Piece::Badge("", w.optional.to_owned()));
-        }
-        let line = format!("{}. 3600 IN {} {}", record.name.trim_end_matches('.'), record.kind, record.value);
-        table.row(vec![vec![Piece::Code(line)], purpose, seen]);
-    }
-    table
 }
 
 pub(super) fn form(visitor: &Visitor, domain: Option<&Domain>) -> Form {

@@ -28,7 +28,8 @@ pub(super) async fn list(
         Err(problem) => return visitor.failed(&problem),
     };
     let columns = [words.address, w.endpoint, w.transport, w.peer, w.valid_for];
-    let mut table = Table::new("registrations", words.registrations, &columns, w.no_registrations);
+    let empty = if q.is_empty() { w.nobody_registered } else { w.no_registrations };
+    let mut table = Table::new("registrations", words.registrations, &columns, empty);
     table.columns[4].1 = "n";
     for registration in &found.items {
         let href = format!("/users/{}", segment(&registration.user));

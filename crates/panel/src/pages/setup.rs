@@ -16,7 +16,7 @@ use store::{Actor, StoreError};
 use super::{
     FORM_BYTES_MAX, Fields, Pages, Place, Section, View, Visitor, Words, certificates, domains, is_from_here, language,
     login::session_cookie,
-    page,
+    page, publish as published,
     view::{self, Stage, short_time},
     words::{InsideWords, PeopleWords, SecurityWords},
 };
@@ -214,7 +214,8 @@ pub(super) async fn publish(State(pages): State<Pages>, Extension(visitor): Exte
     let mut sections = Vec::new();
     match zones {
         Ok(zones) => {
-            sections.extend(zones.items.iter().map(|zone| Section::Table(domains::zone_table(&visitor, zone))));
+            sections.extend(zones.items.iter().map(|zone| Section::Table(published::zone_table(&visitor, zone))));
+            sections.extend(zones.items.first().map(|zone| Section::Table(published::port_table(&visitor, zone))));
         }
         // Without DNS to ask the stage still shows the certificate.
         Err(problem) => tracing::debug!(detail = problem.detail, "nothing can be said of DNS"),

@@ -70,7 +70,7 @@ pub(super) fn table(visitor: &Visitor, streams: &[Stream], back: &str) -> Table 
         };
         let mut close = Button::new(
             format!("/streams/{}/close", stream.number),
-            w.close,
+            words.close,
             &format!("{from} → {to}"),
             visitor.refused(Act::Operate),
         );

@@ -93,6 +93,15 @@ words! { Words
     administrators: "Administrators", "관리자";
     tokens: "API tokens", "API 토큰";
     certificates: "Certificates", "인증서";
+    rows_changed: "{0} rows changed: show", "{0}개 행이 변경됨: 표시";
+    keys: "Keys", "단축키";
+    key_search: "Search", "검색";
+    key_new: "New", "새로 만들기";
+    key_refresh: "Refresh", "새로 고침";
+    key_rows: "From row to row", "행 사이 이동";
+    key_open: "Open the row", "행 열기";
+    key_delete: "Delete the row, after a question", "확인 후 행 삭제";
+    single_keys: "Single keys work outside of fields", "입력란 밖에서 단일 키 사용";
     audit: "Audit log", "감사 로그";
     account: "Your account", "내 계정";
     none: "None", "없음";
@@ -243,6 +252,7 @@ words! { Words
         "끄면 설정은 유지되고 스트림을 받거나 열지 않습니다.";
     commit: "Commit", "저장";
     cancel: "Cancel", "취소";
+    close: "Close", "닫기";
     test_now: "Test now", "지금 테스트";
     test_hint: "Probes the partner with these unsaved settings and saves nothing.",
         "저장하지 않은 설정으로 파트너를 시험하며 아무것도 저장하지 않습니다.";

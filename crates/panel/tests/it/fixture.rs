@@ -9,6 +9,7 @@ use lexicon::{BareJid, Domain, DomainPair};
 use panel::{
     DigestChoice, DnsRecord, DnsZone, Live, Means, ProbeState, Refusals, Registration, Running, Status, Stream,
     TrunkState, TrunkTarget, TrunkTest,
+    api::v1::dto::{ListenerSeen, dns_state},
 };
 use policy::{Partner, TrunkName};
 use serde_json::{Value, json};
@@ -126,7 +127,12 @@ impl Live for Idle {
         let found: Vec<_> = partners.iter().map(|partner| partner.as_ascii().to_owned()).collect();
         let zone = |domain: store::InternalDomain| DnsZone {
             domain: domain.name.as_ascii().to_owned(),
-            records: vec![DnsRecord { found: found.clone(), ..DnsRecord::default() }],
+            records: vec![DnsRecord {
+                found: found.clone(),
+                state: dns_state::PRESENT.to_owned(),
+                ..DnsRecord::default()
+            }],
+            ports: vec![ListenerSeen { state: "open".to_owned(), ..ListenerSeen::default() }],
             notes: Vec::new(),
         };
         let zones = serving.domains.into_iter().map(zone).collect();

@@ -82,6 +82,9 @@ fn inside() {
             let seen = browser::first_run(link, PARTNER);
             let stages = ["1. Administrator", "2. Internal domain", "3. What to publish"];
             assert_eq!(seen["stages"], serde_json::json!(stages));
+            let published = seen["published"].as_str().expect("a text");
+            let line = "_xmpp-server._tcp.contoso.example. 3600 IN SRV";
+            assert!([line, "Published", "Open"].iter().all(|part| published.contains(part)), "{published}");
             let tested = seen["tested"].as_str().expect("a text");
             assert!(tested.contains("TLS Required · SASL Not supported · Dialback Yes"), "{tested}");
             assert!(seen["saved"].as_str().is_some_and(|text| text.contains("Saved: litware.example")), "{seen:#}");

@@ -28,7 +28,7 @@ pub use administrator::{Administrator, AdministratorChanges, NewAdministrator, O
 pub use audit::{Audit, AuditVerified};
 pub use certificate::{Certificate, Certificates, PeerCertificate};
 pub use contact::{Contact, ContactPair, Invitation};
-pub use dns::{DnsRecord, DnsZone};
+pub use dns::{DnsRecord, DnsZone, ListenerSeen, dns_state};
 pub use domain::{Domain, DomainChanges, NewDomain, XmppServer, XmppServerChanges};
 pub use import::{FieldChange, Import, ImportRow};
 pub use message::{MessageStep, MessageTest, NewMessageTest};

@@ -71,6 +71,14 @@ words! { InsideWords
     dns_missing: "Missing", "없음";
     dns_differs: "Differs", "다름";
     dns_unknown: "Not known", "알 수 없음";
+    ports: "Ports", "포트";
+    ports_note: "Tried from this machine; what stands before it, such as a packet filter, must let them through.",
+        "이 컴퓨터에서 확인했습니다. 앞에 있는 방화벽 등도 통과를 허용해야 합니다.";
+    port_open: "Open", "열림";
+    port_closed: "Closed", "닫힘";
+    port_xmpp: "Partners’ servers (XMPP)", "파트너 서버(XMPP)";
+    port_inner: "Inner XMPP servers", "내부 XMPP 서버";
+    port_sip: "SIP", "SIP";
     optional: "optional", "선택 사항";
     check_now: "Check now", "지금 확인";
     certificate_names: "Certificate names", "인증서 이름";

@@ -52,8 +52,8 @@ words! { OperationWords
     method: "Method", "방법";
     stanzas: "Stanzas in / out", "스탠자 수신/송신";
     peer: "Peer", "상대";
-    close: "Close", "닫기";
     registrations_lead: "Endpoints that users of the SIP registrar have registered.", "SIP 등록 서버의 사용자가 등록한 단말입니다.";
+    nobody_registered: "Nobody is registered.", "등록한 사용자가 없습니다.";
     no_registrations: "No registration matches.", "일치하는 등록이 없습니다.";
     endpoint: "Endpoint", "단말";
     transport: "Transport", "전송";

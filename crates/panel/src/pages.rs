@@ -8,7 +8,7 @@
 //! Every form brings back a text that only its own session knows, and is refused if the browser says that it comes from
 //! elsewhere.
 
-use std::{sync::Arc, time::Instant};
+use std::sync::Arc;
 
 use askama::Template;
 use axum::{
@@ -21,7 +21,7 @@ use axum::{
     routing::{get, post},
 };
 use policy::role::{Act, Role};
-use store::Actor;
+use store::{Actor, StoreError};
 
 use crate::{
     Means,
@@ -35,6 +35,7 @@ mod audit;
 mod certificates;
 mod connection;
 mod domains;
+mod failures;
 mod form;
 mod import;
 mod inside;
@@ -61,9 +62,10 @@ mod users;
 mod view;
 mod words;
 
+use failures::Failures;
 use inside::Inside;
 use place::{Place, Tab};
-use session::{COOKIE, Session, Sessions};
+use session::{COOKIE, Session};
 use view::{Button, Form, Notice, Piece, Section, View};
 use words::{Language, Words};
 
@@ -82,13 +84,13 @@ const POLICY: &str = "default-src 'none'; style-src 'self'; script-src 'self'; c
 pub(crate) struct Pages {
     means: Means,
     inside: Inside,
-    sessions: Arc<Sessions>,
+    failures: Arc<Failures>,
     drafts: Arc<probe::Drafts>,
 }
 
 /// The pages; `api` is the API without a check of the caller.
 pub(crate) fn router(means: Means, api: Router) -> Router {
-    let pages = Pages { means, inside: Inside::new(api), sessions: Arc::default(), drafts: Arc::default() };
+    let pages = Pages { means, inside: Inside::new(api), failures: Arc::default(), drafts: Arc::default() };
     let behind_login = Router::new()
         .merge(operation())
         .merge(federation())
@@ -371,14 +373,15 @@ const FORM_BYTES_MAX: usize = 1 << 20;
 
 async fn visitor(pages: &Pages, headers: &HeaderMap, remote: Option<Remote>) -> Option<Visitor> {
     let (secret, remote) = (cookie(headers, COOKIE)?, remote?);
-    let session = pages.sessions.find(Instant::now(), &secret)?;
-    let account = pages.means.store.administrator(&session.name).await.ok()??;
-    if !account.enabled || account.generation != session.generation {
-        pages.sessions.end(&secret);
-        return None;
-    }
+    let session = match session::find(&pages.means.store, &secret).await {
+        Ok(session) => session?,
+        Err(error) => {
+            tracing::error!(%error, "a session could not be looked up");
+            return None;
+        }
+    };
     let actor = Actor::new(session.name.clone(), remote.0.ip().to_string());
-    let caller = Caller { actor, role: account.role };
+    let caller = Caller { actor, role: session.role };
     Some(Visitor { caller, session, language: language(headers), remote })
 }
 
@@ -404,6 +407,12 @@ fn is_from_here(headers: &HeaderMap) -> bool {
         (None, None) | (_, Some(false)) => false,
         (site, _) => site.is_none_or(|site| site == "same-origin"),
     }
+}
+
+/// What cannot be done because the store fails, which is told in the log.
+fn store_failed(error: &StoreError, what: &str) -> Response {
+    tracing::error!(%error, "{what}");
+    StatusCode::INTERNAL_SERVER_ERROR.into_response()
 }
 
 /// The fields of a form that was sent.

@@ -19,6 +19,7 @@ const MIGRATIONS: &[Migration] = &[
     Migration { number: 6, name: "tokens", sql: include_str!("migrations/0006_tokens.sql") },
     Migration { number: 7, name: "administrators", sql: include_str!("migrations/0007_administrators.sql") },
     Migration { number: 8, name: "setup", sql: include_str!("migrations/0008_setup.sql") },
+    Migration { number: 9, name: "sessions", sql: include_str!("migrations/0009_sessions.sql") },
 ];
 
 /// Number of the last migration of this version.

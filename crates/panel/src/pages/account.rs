@@ -13,6 +13,7 @@ use serde_json::{Value, json};
 use super::{
     Asked, Button, COOKIE, Fields, Form, Pages, Piece, Place, Section, View, Visitor, asked, cookie,
     login::session_cookie,
+    session, store_failed,
     view::{Field, Kind, Table, text, time},
     words::PeopleWords,
 };
@@ -25,7 +26,7 @@ pub(super) async fn show(
     Query(query): Query<Asked>,
 ) -> Response {
     let w = PeopleWords::of(visitor.language);
-    let mut view = view(&pages, &visitor, &headers, form(&visitor));
+    let mut view = view(&pages, &visitor, &headers, form(&visitor)).await;
     view.done = match asked(&query, "done") {
         "password" => Some(w.password_changed.to_owned()),
         "elsewhere" => Some(w.signed_out_elsewhere.to_owned()),
@@ -34,16 +35,21 @@ pub(super) async fn show(
     view.show()
 }
 
-fn view(pages: &Pages, visitor: &Visitor, headers: &HeaderMap, form: Form) -> View {
+async fn view(pages: &Pages, visitor: &Visitor, headers: &HeaderMap, form: Form) -> View {
     let (words, w) = (visitor.words(), PeopleWords::of(visitor.language));
     let secret = cookie(headers, COOKIE).unwrap_or_default();
     let mut table = Table::new("sessions", w.sessions, &[w.from, w.began, w.last_used], words.none);
-    for shown in pages.sessions.of(Instant::now(), &visitor.session.name, &secret) {
-        let mut from = vec![text(shown.origin)];
-        if shown.is_this {
+    let sessions = session::of(&pages.means.store, &visitor.session.name).await.unwrap_or_else(|error| {
+        tracing::error!(%error, "sessions could not be listed");
+        Vec::new()
+    });
+    for session in sessions {
+        let is_this = session.is_of(&secret);
+        let mut from = vec![text(session.origin)];
+        if is_this {
             from.push(Piece::Badge("info", w.this_one.to_owned()));
         }
-        table.row(vec![from, vec![time(shown.began)], vec![time(shown.seen)]]);
+        table.row(vec![from, vec![time(session.began_at.to_string())], vec![time(session.seen_at.to_string())]]);
     }
     let elsewhere = Button::new("/account/elsewhere", w.sign_out_elsewhere, "", None);
     table.note = vec![Piece::Button(elsewhere)];
@@ -82,12 +88,12 @@ pub(super) async fn change_password(
     let mut form = form(&visitor);
     if fields.text("password") != fields.text("again") {
         form.fields[2].error = Some(w.passwords_differ.to_owned());
-        return view(&pages, &visitor, &headers, form).refuse(422);
+        return view(&pages, &visitor, &headers, form).await.refuse(422);
     }
     let address = visitor.remote.0.ip();
-    if !pages.sessions.may_try(Instant::now(), name, address) {
+    if !pages.failures.may_try(Instant::now(), name, address) {
         form.fault = Some(visitor.words().paused.to_owned());
-        return view(&pages, &visitor, &headers, form).refuse(429);
+        return view(&pages, &visitor, &headers, form).await.refuse(429);
     }
     let body = json!({ "current": fields.text("current"), "password": fields.text("password") });
     let answer = pages.inside.ask::<Value>(&visitor.caller, Method::PUT, "/whoami/password", None, &body).await;
@@ -95,10 +101,10 @@ pub(super) async fn change_password(
         Ok(_) => begin_again(&pages, &visitor).await,
         Err(problem) => {
             if problem.errors.iter().any(|error| error.field == "current") {
-                pages.sessions.failed(Instant::now(), name, address);
+                pages.failures.failed(Instant::now(), name, address);
             }
             form.faults(&visitor, &problem);
-            view(&pages, &visitor, &headers, form).refuse(problem.status)
+            view(&pages, &visitor, &headers, form).await.refuse(problem.status)
         }
     }
 }
@@ -109,7 +115,10 @@ async fn begin_again(pages: &Pages, visitor: &Visitor) -> Response {
         return visitor.failed(&Problem { status: 500, ..Problem::default() });
     };
     let origin = visitor.remote.0.ip().to_string();
-    let secret = pages.sessions.begin(Instant::now(), name, account.generation, &origin);
+    let secret = match session::begin(&pages.means.store, &account, &origin).await {
+        Ok(secret) => secret,
+        Err(error) => return store_failed(&error, "a session could not begin"),
+    };
     let cookie = [(header::SET_COOKIE, session_cookie(&secret))];
     (AppendHeaders(cookie), Redirect::to("/account?done=password")).into_response()
 }
@@ -121,6 +130,8 @@ pub(super) async fn sign_out_elsewhere(
     _: Extension<Fields>,
 ) -> Response {
     let secret = cookie(&headers, COOKIE).unwrap_or_default();
-    pages.sessions.end_others(&visitor.session.name, &secret);
+    if let Err(error) = pages.means.store.end_other_sessions(&visitor.session.name, &secret).await {
+        return store_failed(&error, "sessions could not end");
+    }
     Redirect::to("/account?done=elsewhere").into_response()
 }

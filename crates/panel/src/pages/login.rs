@@ -12,7 +12,10 @@ use axum::{
 use serde_json::json;
 use store::Actor;
 
-use super::{COOKIE, FORM_BYTES_MAX, Fields, LANGUAGE_COOKIE, Pages, Words, cookie, is_from_here, language, page};
+use super::{
+    COOKIE, FORM_BYTES_MAX, Fields, LANGUAGE_COOKIE, Pages, Words, cookie, is_from_here, language, page, session,
+    store_failed,
+};
 use crate::{access::Remote, password};
 
 #[derive(Template)]
@@ -107,37 +110,33 @@ pub(super) async fn login(State(pages): State<Pages>, request: Request) -> Respo
     let Some(Remote(remote)) = remote.filter(|_| is_from_here(&parts.headers)) else {
         return form.refused(StatusCode::FORBIDDEN, stale);
     };
-    if !pages.sessions.may_try(now, name, remote.ip()) {
+    if !pages.failures.may_try(now, name, remote.ip()) {
         return form.refused(StatusCode::TOO_MANY_REQUESTS, paused);
     }
     let account = match pages.means.store.administrator(name).await {
         Ok(account) => account.filter(|account| account.enabled),
-        Err(error) => {
-            tracing::error!(%error, "an administrator could not be looked up");
-            return StatusCode::INTERNAL_SERVER_ERROR.into_response();
-        }
+        Err(error) => return store_failed(&error, "an administrator could not be looked up"),
     };
     let is_right = password::verify(secret.to_owned(), account.as_ref().map(|account| account.password.as_str())).await;
     let Some(account) = account.filter(|_| is_right) else {
-        pages.sessions.failed(now, name, remote.ip());
+        pages.failures.failed(now, name, remote.ip());
         tracing::warn!(%remote, "a login failed");
         return form.refused(StatusCode::UNPROCESSABLE_ENTITY, wrong);
     };
-    pages.sessions.succeeded(name);
+    pages.failures.succeeded(name);
     let actor = Actor::new(account.name.clone(), remote.ip().to_string());
     if let Err(error) = pages.means.store.record(&actor, "administrator.signed_in", &account.name, json!({})).await {
-        tracing::error!(%error, "a login could not be recorded");
-        return StatusCode::INTERNAL_SERVER_ERROR.into_response();
+        return store_failed(&error, "a login could not be recorded");
     }
-    let secret = pages.sessions.begin(now, &account.name, account.generation, &remote.ip().to_string());
+    let secret = match session::begin(&pages.means.store, &account, &remote.ip().to_string()).await {
+        Ok(secret) => secret,
+        Err(error) => return store_failed(&error, "a session could not begin"),
+    };
     let cookie = AppendHeaders([(header::SET_COOKIE, session_cookie(&secret))]);
     if form.kept.path.is_empty() {
         return (cookie, Redirect::to("/")).into_response();
     }
-    match pages.sessions.find(now, &secret) {
-        Some(session) => (cookie, page(StatusCode::OK, &Resume { form, token: session.form_token })).into_response(),
-        None => (cookie, Redirect::to("/")).into_response(),
-    }
+    (cookie, page(StatusCode::OK, &Resume { form, token: session::form_token(&secret) })).into_response()
 }
 
 /// The cookie of a session.
@@ -147,7 +146,9 @@ pub(super) fn session_cookie(secret: &str) -> String {
 
 pub(super) async fn logout(State(pages): State<Pages>, headers: HeaderMap, _: Extension<Fields>) -> Response {
     if let Some(secret) = cookie(&headers, COOKIE) {
-        pages.sessions.end(&secret);
+        if let Err(error) = pages.means.store.end_session(&secret).await {
+            return store_failed(&error, "a session could not end");
+        }
     }
     let gone = format!("{COOKIE}=; Path=/; Secure; HttpOnly; SameSite=Strict; Max-Age=0");
     (AppendHeaders([(header::SET_COOKIE, gone)]), Redirect::to("/login")).into_response()

@@ -77,7 +77,7 @@ fn figures(visitor: &Visitor, now: &Now) -> Vec<Figure> {
     vec![
         figure(w.partners, now.counts.values().sum::<u64>().to_string(), states.collect()),
         figure(w.streams, now.status.streams.len().to_string(), vec![link("/streams", split)]),
-        figure(w.messages, now.status.messages_per_minute.to_string(), vec![text(w.messages_split)]),
+        figure(w.messages, now.status.messages_per_minute.to_string(), Vec::new()),
         figure(visitor.words().registrations, now.status.registrations.to_string(), Vec::new()),
         figure(w.sessions, now.status.message_sessions.to_string(), Vec::new()),
         figure(w.refusals, refused.to_string(), vec![text(w.since_start), time(&now.status.started_at)]),

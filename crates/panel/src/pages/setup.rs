@@ -1,8 +1,6 @@
 //! The first run in four stages: administrator by a link that works once, internal domain with what serves it, what to
 //! publish with the certificate, first partner.
 
-use std::time::Instant;
-
 use askama::Template;
 use axum::{
     Extension,
@@ -16,7 +14,7 @@ use store::{Actor, StoreError};
 use super::{
     FORM_BYTES_MAX, Fields, Pages, Place, Section, View, Visitor, Words, certificates, domains, is_from_here, language,
     login::session_cookie,
-    page, publish as published,
+    page, publish as published, session, store_failed,
     view::{self, Stage, short_time},
     words::{InsideWords, PeopleWords, SecurityWords},
 };
@@ -125,7 +123,10 @@ pub(super) async fn make_administrator(
     let actor = Actor::new(first.name.clone(), origin.clone());
     match pages.means.store.set_up(&actor, &secret, &first.name, &hash).await {
         Ok(account) => {
-            let session = pages.sessions.begin(Instant::now(), &account.name, account.generation, &origin);
+            let session = match session::begin(&pages.means.store, &account, &origin).await {
+                Ok(session) => session,
+                Err(error) => return store_failed(&error, "a session could not begin"),
+            };
             let cookie = AppendHeaders([(header::SET_COOKIE, session_cookie(&session))]);
             (cookie, Redirect::to("/first/domain")).into_response()
         }

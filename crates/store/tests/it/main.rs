@@ -11,6 +11,7 @@ mod opening;
 mod partner;
 mod report;
 mod serving;
+mod session;
 mod setting;
 mod traffic;
 mod user;

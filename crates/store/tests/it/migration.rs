@@ -16,10 +16,11 @@ async fn schema(pool: &SqlitePool) -> Vec<String> {
     sqlx::query(statement).fetch_all(pool).await.unwrap().iter().map(|row| row.get(0)).collect()
 }
 
-/// Takes away what versions 4 to 8 have added; what is left is the schema of version 3, as its files make it.
+/// Takes away what versions 4 to 9 have added; what is left is the schema of version 3, as its files make it.
 async fn back_to_3(path: &std::path::Path) {
     let pool = SqlitePool::connect_with(SqliteConnectOptions::new().filename(path)).await.unwrap();
     for statement in [
+        "DROP TABLE panel_session",
         "DROP TABLE setup_link",
         "DROP TABLE administrator",
         "DROP TABLE api_token",

@@ -60,6 +60,7 @@ fn a_partner_added_in_the_browser_is_reached() {
     let juliet = Client::login(&prosody, JULIET);
     alice.send(JULIET, "a", "Added in the browser");
     juliet.receive("alice's message", 0, |m| m.body == "Added in the browser");
+    assert_eq!(world.server.json(&["status"])["messages_per_minute"], 1);
     let audit = world.server.json(&["audit", "list", "--subject", PARTNER]);
     let done: Vec<_> = audit.as_array().unwrap().iter().map(|row| json!([row["action"], row["who"]])).collect();
     let newest_first = [

@@ -5,7 +5,6 @@ words! { OperationWords
     streams: "Streams", "스트림";
     streams_split: "{0} outbound, {1} inbound", "아웃바운드 {0}개, 인바운드 {1}개";
     messages: "Messages per minute", "분당 메시지";
-    messages_split: "to and from partners, in the last minute", "지난 1분 동안 파트너와 주고받은 메시지";
     sessions: "Message sessions", "메시지 세션";
     refusals: "Refused or dropped", "거부 또는 폐기";
     since_start: "since", "시작:";

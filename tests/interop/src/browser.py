@@ -150,6 +150,18 @@ def waiting_news(context, page):
     rows.nth(before).wait_for()
 
 
+def restart(page):
+    """The server ends and comes back: who is signed in stays so, and the page goes on without being loaded again."""
+    page.goto(URL + "/reports")
+    page.locator(".live").get_by_text("Live").wait_for()
+    page.evaluate("window.sameDocument = true")
+    print("restart", flush=True)
+    page.locator(".live .st-warn").wait_for()
+    sys.stdin.readline()
+    page.locator(".live .st-ok").wait_for()
+    told["restarted"] = [page.evaluate("window.sameDocument === true"), page.goto(URL + "/account").status, page.url[len(URL):]]
+
+
 def live(context, page):
     """The overview follows what another page does, without being loaded again."""
     page.goto(URL + "/")
@@ -203,6 +215,7 @@ with sync_playwright() as playwright:
     by_keyboard(page)
     single_keys(page)
     waiting_news(context, page)
+    restart(page)
     live(context, page)
     every_page(page, "")
     page.get_by_role("link", name="한국어").click()

@@ -1,6 +1,11 @@
 //! Debian's Chromium, driven by Playwright, and axe-core: an administrator at the control panel.
 
-use std::{net::SocketAddr, path::Path, process::Command};
+use std::{
+    io::{BufRead as _, BufReader, Write as _},
+    net::SocketAddr,
+    path::Path,
+    process::{Command, Stdio},
+};
 
 use serde_json::Value;
 
@@ -26,27 +31,39 @@ pub struct Visit<'a> {
 
 /// Follows the link of a first run to a partner of this domain that is tested and committed; what was seen.
 pub fn first_run(link: &str, partner: &str) -> Value {
-    run(FIRST_RUN, &[link, partner], None)
+    run(FIRST_RUN, &[link, partner], None, &mut || panic!("a first run restarts nothing"))
 }
 
-fn run(script: &str, arguments: &[&str], file: Option<&Path>) -> Value {
+/// Runs a script that prints one JSON object as its last line. Where it says `restart` it waits until `restart` has returned.
+fn run(script: &str, arguments: &[&str], file: Option<&Path>, restart: &mut dyn FnMut()) -> Value {
     let python = std::env::var(PYTHON).unwrap_or_else(|_| panic!("{PYTHON} is not set: run ./test"));
     let shots = std::env::var("LEGATION_SCREENSHOTS").unwrap_or_else(|_| "-".to_owned());
-    let output = Command::new(python)
+    let mut child = Command::new(python)
         .args(["-c", script])
         .args(arguments)
         .args(file)
         .arg(shots)
-        .output()
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
         .expect("the interpreter of ./test packages can be started");
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    serde_json::from_slice(&output.stdout).expect("the script prints one JSON object")
+    let mut stdin = child.stdin.take().expect("it is piped");
+    let mut last = String::new();
+    for line in BufReader::new(child.stdout.take().expect("it is piped")).lines() {
+        last = line.expect("the script prints text");
+        if last == "restart" {
+            restart();
+            stdin.write_all(b"\n").expect("the script waits");
+        }
+    }
+    assert!(child.wait().expect("the script ends").success(), "what is wrong stands above");
+    serde_json::from_str(&last).expect("the script prints one JSON object")
 }
 
 impl Visit<'_> {
-    /// Runs the whole visit; what was seen.
-    pub fn run(&self) -> Value {
+    /// Runs the whole visit, in which `restart` ends the server and starts it again; what was seen.
+    pub fn run(&self, mut restart: impl FnMut()) -> Value {
         let url = format!("https://{}", self.panel);
-        run(SCRIPT, &[&url, self.name, self.password, self.partner], Some(self.roots))
+        run(SCRIPT, &[&url, self.name, self.password, self.partner], Some(self.roots), &mut restart)
     }
 }

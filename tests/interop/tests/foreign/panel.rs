@@ -15,7 +15,7 @@ const JULIET: &str = "juliet@fabrikam.example";
 /// finds no fault in any of them.
 #[test]
 fn a_partner_added_in_the_browser_is_reached() {
-    let world = World::start();
+    let mut world = World::start();
     let prosody = world.prosody(PARTNER, Demands::Certificate);
     let password = "correct horse battery";
     world.server.cli_with(&["admin", "add", "ops1", "--role", "administrator"], password).succeeded();
@@ -25,7 +25,11 @@ fn a_partner_added_in_the_browser_is_reached() {
     world.server.add_user("bob@contoso.example", password);
     let roots = world.authority.root();
     let visit = Visit { panel: world.server.admin, name: "ops1", password, partner: PARTNER, roots };
-    let seen = visit.run();
+    let server = &mut world.server;
+    let seen = visit.run(|| {
+        server.kill();
+        server.restart();
+    });
 
     assert!(seen["wrong"].as_str().unwrap().contains("Name or password is wrong."), "{seen:#}");
     assert_eq!(seen["refused"][0], "Error: New XMPP federated partner – Legation");
@@ -43,6 +47,7 @@ fn a_partner_added_in_the_browser_is_reached() {
     );
     assert_eq!(seen["single_keys"], json!(["nr?", "/partners", [0, "/partners"]]));
     assert_eq!(seen["waiting_news"], 0);
+    assert_eq!(seen["restarted"], json!([true, 200, "/account"]));
     assert_eq!(seen["live"], true);
     assert!(seen["by_keyboard"].as_str().unwrap().contains("By keyboard"), "{seen:#}");
     let of_administrators = ["/administrators", "/tokens"];

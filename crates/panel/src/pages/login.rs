@@ -145,10 +145,10 @@ pub(super) fn session_cookie(secret: &str) -> String {
 }
 
 pub(super) async fn logout(State(pages): State<Pages>, headers: HeaderMap, _: Extension<Fields>) -> Response {
-    if let Some(secret) = cookie(&headers, COOKIE) {
-        if let Err(error) = pages.means.store.end_session(&secret).await {
-            return store_failed(&error, "a session could not end");
-        }
+    if let Some(secret) = cookie(&headers, COOKIE)
+        && let Err(error) = pages.means.store.end_session(&secret).await
+    {
+        return store_failed(&error, "a session could not end");
     }
     let gone = format!("{COOKIE}=; Path=/; Secure; HttpOnly; SameSite=Strict; Max-Age=0");
     (AppendHeaders([(header::SET_COOKIE, gone)]), Redirect::to("/login")).into_response()

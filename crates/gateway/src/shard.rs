@@ -16,6 +16,7 @@ mod domain;
 mod inward;
 mod memory;
 mod outward;
+mod pager_typing;
 mod presence;
 mod refusing;
 mod registration;
@@ -177,6 +178,7 @@ pub(crate) struct Shard {
     watching: watching::Watching,
     trunk_presence: trunk_presence::TrunkPresence,
     deliveries: delivery::Deliveries,
+    pager_typing: pager_typing::PagerTyping,
     memory: memory::Memory,
     counters: Arc<Counters>,
     contacts: Arc<[String]>,
@@ -229,6 +231,7 @@ impl Shard {
             watching: watching::Watching::default(),
             trunk_presence: trunk_presence::TrunkPresence::new(net::entropy::seed()),
             deliveries: delivery::Deliveries::default(),
+            pager_typing: pager_typing::PagerTyping::default(),
             memory: memory::Memory::default(),
             counters: parts.counters,
             contacts: parts.contacts,
@@ -305,6 +308,7 @@ impl Shard {
         self.registrar.expire(now);
         self.expire_letters();
         self.expire_deliveries();
+        self.expire_typing();
         self.tick_trunks();
         self.tick_sessions();
         self.tick_presence();
@@ -321,6 +325,7 @@ impl Shard {
             self.registrar.deadline(),
             self.outward.deadline(),
             self.deliveries.deadline(),
+            self.pager_typing.deadline(),
             self.trunks.deadline(),
             self.sessions.deadline(),
             self.presence.deadline(),

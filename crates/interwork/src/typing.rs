@@ -17,9 +17,11 @@ use crate::message::{Addresses, Text};
 
 mod composing;
 mod keyboard;
+mod pager;
 
 pub use composing::{COMPOSING, IsComposing};
 pub use keyboard::KEYBOARD;
+pub use pager::Pager;
 
 /// Most bytes of a notification.
 pub const DOCUMENT_BYTES_MAX: usize = 4096;

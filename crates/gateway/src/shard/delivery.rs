@@ -83,14 +83,14 @@ struct Branch {
 }
 
 /// A place that a text goes to.
-struct Destination {
+pub(super) struct Destination {
     /// The Request-URI.
-    contact: Uri,
-    way: Way,
+    pub(super) contact: Uri,
+    pub(super) way: Way,
     path: Path,
 }
 
-enum Way {
+pub(super) enum Way {
     Flow(Flow),
     Trunk(TrunkName),
 }
@@ -168,13 +168,17 @@ impl Shard {
         for request in requests {
             let ticket = Ticket(self.deliveries.next());
             self.deliveries.tickets.insert(ticket, (number, branch));
-            match way {
-                Way::Flow(flow) => self.inputs.push_back(Input::Send { ticket, flow: flow.clone(), request }),
-                Way::Trunk(name) => self.send_by_trunk(ticket, name.clone(), request),
-            }
+            self.send_to(ticket, way, request);
             tickets.push(ticket);
         }
         tickets
+    }
+
+    pub(super) fn send_to(&mut self, ticket: Ticket, way: &Way, request: Request) {
+        match way {
+            Way::Flow(flow) => self.inputs.push_back(Input::Send { ticket, flow: flow.clone(), request }),
+            Way::Trunk(name) => self.send_by_trunk(ticket, name.clone(), request),
+        }
     }
 
     /// A ticket for a request of ours.
@@ -184,7 +188,7 @@ impl Shard {
 
     /// A request of a delivery could not be sent.
     pub(super) fn fail_ticket(&mut self, ticket: Ticket, error: StanzaError) {
-        if self.notified(ticket, None) || self.subscribed(ticket, None) {
+        if self.notified(ticket, None) || self.subscribed(ticket, None) || self.typing_answered(ticket, None) {
             return;
         }
         if SessionId::of(ticket).is_some() {
@@ -196,7 +200,7 @@ impl Shard {
     }
 
     /// Where the texts for an address go: to the trunk that serves it, else to all contacts that can be tried.
-    fn destinations(&mut self, to: &Jid, recipient: &Uri) -> Vec<Destination> {
+    pub(super) fn destinations(&mut self, to: &Jid, recipient: &Uri) -> Vec<Destination> {
         if let Some(Backend::Trunk(name)) = self.serving.backend_of(to.bare()) {
             let safe = self.serving.trunk(name).is_some_and(|trunk| trunk.congestion_safe);
             let path = if safe { Path::CongestionSafe } else { Path::Any };
@@ -250,13 +254,17 @@ impl Shard {
         if self.notified(ticket, answer.as_ref().ok().map(|response| response.status)) {
             return;
         }
-        if self.subscribed(ticket, answer.as_ref().ok()) {
+        if self.subscribed(ticket, answer.as_ref().ok()) || self.typing_answered(ticket, answer.as_ref().ok()) {
             return;
         }
         if SessionId::of(ticket).is_some() {
             return self.session_answered(ticket, answer);
         }
         let Some((number, branch)) = self.deliveries.tickets.remove(&ticket) else { return };
+        let recipient = self.deliveries.by_number.get(&number).map(|delivery| delivery.to.clone());
+        if let (Some(user), Ok(response)) = (recipient, &answer) {
+            self.note_accept(&user, response);
+        }
         let Some(delivery) = self.deliveries.by_number.get_mut(&number) else { return };
         let Some(attempt) = delivery.branches.get_mut(branch) else { return };
         attempt.waiting.retain(|waiting| *waiting != ticket);

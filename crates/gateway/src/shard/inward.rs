@@ -170,6 +170,7 @@ impl Shard {
                 let (sender, deadline) = (Sender::Partner(receipt), Some(deadline));
                 let has_state = ChatState::of(&stanza).is_some();
                 if let Some(sender) = self.converse(sender, from.bare(), &to, &text, deadline, has_state) {
+                    self.typing_shown_as_text(&Pair { internal: to.bare().clone(), partner: from.bare().clone() });
                     self.page(sender, from.bare(), &to, &text, deadline);
                 }
                 if text.encrypted {

@@ -14,7 +14,7 @@ const SENT_MAX: usize = 65_536;
 const PAIRS_MAX: usize = 16_384;
 
 /// An internal user and a partner's user.
-#[derive(Clone, Debug, Eq, Hash, PartialEq)]
+#[derive(Clone, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
 pub(crate) struct Pair {
     pub(crate) internal: BareJid,
     pub(crate) partner: BareJid,
@@ -33,6 +33,8 @@ pub(super) struct Memory {
     seen: Recent<BareJid, ()>,
     /// Whose probe a component was handed as a request to see presence.
     probes: Recent<Pair, ()>,
+    /// Internal users whose endpoints take word of typing outside of sessions.
+    typing: Recent<BareJid, ()>,
 }
 
 impl Default for Memory {
@@ -43,6 +45,7 @@ impl Default for Memory {
             hinted: Recent::new(PAIRS_MAX),
             seen: Recent::new(PAIRS_MAX),
             probes: Recent::new(PAIRS_MAX),
+            typing: Recent::new(PAIRS_MAX),
         }
     }
 }
@@ -87,6 +90,23 @@ impl Memory {
     /// Whether the last request of this pair was a probe; it is so once.
     pub(super) fn take_probe(&mut self, pair: &Pair) -> bool {
         self.probes.entries.remove(pair).is_some()
+    }
+
+    /// An endpoint of this user takes word of typing.
+    pub(super) fn takes_typing(&mut self, user: &BareJid) {
+        if !self.has_taken_typing(user) {
+            self.typing.put(user.clone(), ());
+        }
+    }
+
+    /// One of them does not.
+    pub(super) fn takes_no_typing(&mut self, user: &BareJid) {
+        self.typing.entries.remove(user);
+    }
+
+    /// Whether endpoints of this user are told of typing.
+    pub(super) fn has_taken_typing(&self, user: &BareJid) -> bool {
+        self.typing.entries.contains_key(user)
     }
 
     /// Whether a hint is due; it is so once.

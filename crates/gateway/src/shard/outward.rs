@@ -97,11 +97,15 @@ impl Shard {
     /// Takes a MESSAGE.
     pub(super) fn message(&mut self, mut incoming: Incoming) {
         let Some(from) = self.sender(&mut incoming) else { return };
-        self.counters.from_users.received();
         let to = match uri::to_jid(&incoming.request.uri) {
             Ok(to) => to,
-            Err(error) => return self.refuse_message(&incoming, address_answer(error), &[]),
+            Err(error) => {
+                self.counters.from_users.received();
+                return self.refuse_message(&incoming, address_answer(error), &[]);
+            }
         };
+        let Some(incoming) = self.typing_message(incoming, &from, &to) else { return };
+        self.counters.from_users.received();
         let text = match message::text_of(&incoming.request) {
             Ok(text) => text,
             Err(error) => return self.refuse_message(&incoming, error.answer(), error.fields()),
@@ -233,8 +237,12 @@ impl Shard {
         let batch = if letter.in_session {
             typing::stanza(addresses, Some(&letter.text), ChatState::Active, Some(&call_id))
         } else {
+            self.typing_ends_with_text(&pair);
             let thread = self.memory.repeats(&pair, &call_id).then_some(call_id.as_str());
-            message::stanza(addresses, &letter.text, message_type, thread)
+            match message_type == "chat" && self.pages_typing(&letter.from) {
+                true => typing::stanza(addresses, Some(&letter.text), ChatState::Active, thread),
+                false => message::stanza(addresses, &letter.text, message_type, thread),
+            }
         };
         let domains = DomainPair { local: letter.from.domain().clone(), remote: letter.to.domain().clone() };
         let deadline = self.now.instant + DECISION_MAX;

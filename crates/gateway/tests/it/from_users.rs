@@ -109,7 +109,7 @@ async fn what_has_no_text_is_refused_with_what_we_take() {
     let mut scene = Scene::start().await;
     let mut romeo = scene.registered("romeo").await;
     for (content_type, body, status) in [
-        ("application/im-iscomposing+xml", &b"<isComposing/>"[..], 415),
+        ("application/im-iscomposing+xml", &b"<isComposing/>"[..], 400),
         ("text/rtf", b"{\\rtf1}", 415),
         ("text/plain;charset=koi8-r", b"\xfc", 415),
         ("text/html", b"<p>", 400),

@@ -11,6 +11,7 @@ mod from_partners;
 mod from_users;
 mod hostile;
 mod inner;
+mod pager_typing;
 mod partner;
 mod party;
 mod pbx;

@@ -25,7 +25,8 @@ use super::{
 const INFO: &str = "http://jabber.org/protocol/disco#info";
 
 impl Shard {
-    /// Takes a stanza that is a chat state alone, if there is a session for it; gives the receipt back if not.
+    /// Takes a stanza that is a chat state alone, if there is a session for it or an endpoint that takes typing without one;
+    /// gives the receipt back if not.
     pub(in crate::shard) fn chat_state(
         &mut self,
         stanza: &StanzaRef<'_>,
@@ -35,7 +36,8 @@ impl Shard {
     ) -> Option<Receipt> {
         let pair = Pair { internal: to.bare().clone(), partner: from.bare().clone() };
         let talk = self.sessions.by_pair.get(&pair).copied();
-        let (Some(talk), Some(state)) = (talk, ChatState::of(stanza)) else { return Some(receipt) };
+        let Some(state) = ChatState::of(stanza) else { return Some(receipt) };
+        let Some(talk) = talk else { return self.pager_state(&pair, to, state, receipt) };
         self.sessions.give(talk, Input::State(state), Turn::State(receipt));
         None
     }
@@ -115,7 +117,7 @@ impl Shard {
         let last = talk.and_then(|talk| talk.legs.last()).and_then(|(_, id)| self.sessions.legs.get(id));
         match last {
             Some(dialog) => dialog.takes_typing,
-            None => self.opens_sessions(&pair.internal),
+            None => self.opens_sessions(&pair.internal) || self.pages_typing(&pair.internal),
         }
     }
 }

@@ -18,6 +18,7 @@ mod memory;
 mod outward;
 mod pager_typing;
 mod presence;
+mod receipts;
 mod refusing;
 mod registration;
 mod request;

@@ -3,7 +3,7 @@
 //! `text/plain` is taken as it is, `text/html` reduced to the text that a reader sees, and of `multipart/alternative` the
 //! part that comes nearest to plain text. RFC 7572 §7 would map HTML to XHTML-IM, which no client need show; text is what
 //! all of them show. Everything else is refused with what we take: `text/rtf`, which no client of ours sends alone,
-//! `multipart/mixed` and `multipart/related`, whose parts are not alternatives, and `message/cpim`.
+//! `multipart/mixed` and `multipart/related`, whose parts are not alternatives. What is in `message/cpim` is looked at alike.
 
 use crate::error::Answer;
 
@@ -19,8 +19,8 @@ use sip::Status;
 
 pub(crate) use media::{Media, base64, pieces};
 
-/// Value of Accept: the types of a body that has a text.
-pub const ACCEPT: &str = "text/plain, text/html, multipart/alternative";
+/// Value of Accept: the types of a body that has a text, alone or in an envelope, and of typing.
+pub const ACCEPT: &str = "text/plain, text/html, multipart/alternative, message/cpim, application/im-iscomposing+xml";
 
 /// Alternatives within alternatives.
 const DEPTH_MAX: u8 = 3;
@@ -35,8 +35,14 @@ pub enum BodyError {
     #[error("Content-Encoding is not supported")]
     ContentEncoding,
     /// A type without a text form, or no type at all.
-    #[error("Only text/plain, text/html and multipart/alternative are accepted")]
+    #[error("Only text/plain, text/html and multipart/alternative are accepted, alone or in message/cpim")]
     ContentType,
+    /// An envelope that cannot be opened.
+    #[error(transparent)]
+    Envelope(#[from] crate::cpim::Malformed),
+    /// A notification that cannot be read.
+    #[error(transparent)]
+    Notification(#[from] crate::imdn::Malformed),
     /// Nothing to carry.
     #[error("The message is empty")]
     Empty,
@@ -56,7 +62,12 @@ impl BodyError {
     pub fn answer(self) -> Answer {
         let status = match self {
             Self::Charset | Self::ContentEncoding | Self::ContentType => Status::UNSUPPORTED_MEDIA_TYPE,
-            Self::Empty | Self::Malformed | Self::Parts | Self::Undecodable => Status::BAD_REQUEST,
+            Self::Empty
+            | Self::Envelope(_)
+            | Self::Malformed
+            | Self::Notification(_)
+            | Self::Parts
+            | Self::Undecodable => Status::BAD_REQUEST,
         };
         Answer::new(status).with_text(&self.to_string())
     }
@@ -66,7 +77,12 @@ impl BodyError {
         match self {
             Self::Charset | Self::ContentType => &[("Accept", ACCEPT)],
             Self::ContentEncoding => &[("Accept-Encoding", "identity")],
-            Self::Empty | Self::Malformed | Self::Parts | Self::Undecodable => &[],
+            Self::Empty
+            | Self::Envelope(_)
+            | Self::Malformed
+            | Self::Notification(_)
+            | Self::Parts
+            | Self::Undecodable => &[],
         }
     }
 }

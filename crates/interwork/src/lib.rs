@@ -5,10 +5,12 @@
 //! arguments.
 
 mod body;
+pub mod cpim;
 pub mod diagnostics;
 mod document;
 pub mod error;
 pub mod first_text;
+pub mod imdn;
 pub mod message;
 pub mod presence;
 pub mod sdp;

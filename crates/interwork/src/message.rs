@@ -8,8 +8,7 @@
 //! * The sender's resource is not put into From: it is no GRUU of ours.
 //! * A text beyond 1300 bytes is split into numbered parts before it is refused.
 //!
-//! Typing notifications are in [`typing`](crate::typing). Receipts and `message/cpim` are left out: the latter is answered
-//! with the types that we take.
+//! Typing notifications are in [`typing`](crate::typing), notifications of what became of a message in [`imdn`](crate::imdn).
 
 mod read;
 mod sip_side;
@@ -20,9 +19,11 @@ mod xmpp_side;
 mod tests;
 
 pub use read::{CORRECTION, Reading, Silence, Text, read};
-pub use sip_side::{BODY_BYTES_MAX, Ids, PAGE_BYTES_MAX, Path, Target, doubt_notice, failure_notice, requests};
+pub use sip_side::{
+    BODY_BYTES_MAX, Enclosing, Ids, PAGE_BYTES_MAX, Path, Target, doubt_notice, failure_notice, requests,
+};
 pub use split::{PARTS_MAX, split};
-pub use xmpp_side::{Addresses, stanza, text_of};
+pub use xmpp_side::{Addresses, Asked, Marks, Opened, marked, open, stanza, text_of};
 
 pub use crate::body::{ACCEPT, BodyError};
 

@@ -5,15 +5,9 @@
 
 use std::{fmt, time::Duration};
 
-use xmpp::{
-    stanza::{
-        StanzaKind, StanzaRef,
-        build::{self, Head},
-    },
-    xml::{Batch, ns},
-};
+use xmpp::{stanza::StanzaRef, xml::Batch};
 
-use crate::message::{Addresses, Text};
+use crate::message::{self, Addresses, Marks, Text};
 
 mod composing;
 mod keyboard;
@@ -154,18 +148,8 @@ pub fn read(content_type: &str, body: &[u8]) -> Option<Result<Activity, Malforme
 /// A message stanza of a conversation with chat states: alone, or beside a text (XEP-0085 §5.1, §5.6). `thread` is that of
 /// the conversation.
 pub fn stanza(addresses: Addresses<'_>, text: Option<&Text>, state: ChatState, thread: Option<&str>) -> Batch {
-    let (from, to) = (addresses.from.to_string(), addresses.to.to_string());
-    let head = Head { from: &from, to: &to, id: Some(addresses.id) };
-    let mut writer = build::start(StanzaKind::Message, head, Some("chat"));
-    writer.attribute_if("xml:lang", text.and_then(|text| text.language.as_deref()));
-    let subject = text.and_then(|text| text.subject.as_deref());
-    for (name, content) in [("subject", subject), ("body", text.map(|text| text.body.as_str())), ("thread", thread)] {
-        if let Some(content) = content {
-            writer.leaf(name, ns::SERVER, content);
-        }
-    }
-    writer.start(state.as_str(), CHAT_STATES).end();
-    build::finish(writer)
+    let marks = Marks { state: Some(state), ..Marks::default() };
+    message::marked(addresses, text, "chat", thread, marks)
 }
 
 #[cfg(test)]

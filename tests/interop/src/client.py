@@ -31,6 +31,8 @@ class Client(slixmpp.ClientXMPP):
             self.register_handler(Callback(f"every {path}", StanzaPath(path), self.received))
 
         self.add_event_handler("roster_update", self.listed)
+        # Says that a message has come if its sender asks (XEP-0184).
+        self.register_plugin("xep_0184")
 
     def listed(self, push):
         for item in push.xml.iter("{jabber:iq:roster}item"):
@@ -50,7 +52,7 @@ class Client(slixmpp.ClientXMPP):
             body=stanza["body"],
             condition=error["condition"] if error else None,
             text=error["text"] if error else None,
-            xml=str(stanza) if stanza.name == "iq" else None,
+            xml=str(stanza),
             **{"from": stanza["from"].full},
         )
 

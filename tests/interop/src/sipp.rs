@@ -25,6 +25,8 @@ pub enum Scenario {
     Cancels,
     /// Opens a session, and never acknowledges.
     Forgets,
+    /// Answers texts, typing and requests for notifications with the same, until it is told to stop.
+    Knows,
 }
 
 impl Scenario {
@@ -34,6 +36,7 @@ impl Scenario {
             Self::Opens => ("opens", include_str!("sipp/opens.xml")),
             Self::Publishes => ("publishes", include_str!("sipp/publishes.xml")),
             Self::Cancels => ("cancels", include_str!("sipp/cancels.xml")),
+            Self::Knows => ("knows", include_str!("sipp/knows.xml")),
             Self::Forgets => ("forgets", include_str!("sipp/forgets.xml")),
         }
     }
@@ -74,7 +77,7 @@ impl Sipp {
         let gateway = setup.gateway.to_string();
         let mut arguments = vec![gateway.as_str(), "-sf", &scenario, "-i", &ip, "-p", &port, "-t", mode];
         arguments.extend(["-nostdin", "-trace_err", "-error_file", &told, "-s", setup.to]);
-        if setup.scenario != Scenario::Takes {
+        if !matches!(setup.scenario, Scenario::Takes | Scenario::Knows) {
             arguments.extend(["-m", "1"]);
         }
         Self { process: Process::start(name, "/usr/bin/sipp", &arguments), errors }

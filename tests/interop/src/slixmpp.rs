@@ -38,7 +38,7 @@ pub struct Received {
     pub condition: String,
     /// The text of an error stanza.
     pub text: String,
-    /// The whole stanza, for the answers to iq requests.
+    /// The whole stanza.
     pub xml: String,
 }
 

@@ -17,7 +17,7 @@ use ::sip::{
 };
 use interwork::{
     error::{self, Answer},
-    message::{self, Ids, Path, Target, Text},
+    message::{self, Enclosing, Ids, Path, Target, Text},
     uri,
 };
 use lexicon::{BareJid, Jid};
@@ -123,12 +123,20 @@ impl Shard {
     /// Delivers `text` to the endpoints of `to`, or to the one that its resource names as a public GRUU.
     pub(super) fn deliver(&mut self, sender: Sender, from: &BareJid, to: &Jid, text: &Text, deadline: Option<Instant>) {
         if let Some(sender) = self.converse(sender, from, to, text, deadline, false) {
-            self.page(sender, from, to, text, deadline);
+            self.page(sender, from, to, text, deadline, None);
         }
     }
 
-    /// The same outside of sessions.
-    pub(super) fn page(&mut self, sender: Sender, from: &BareJid, to: &Jid, text: &Text, deadline: Option<Instant>) {
+    /// The same outside of sessions; with a Message-ID the endpoints are asked to tell what becomes of it.
+    pub(super) fn page(
+        &mut self,
+        sender: Sender,
+        from: &BareJid,
+        to: &Jid,
+        text: &Text,
+        deadline: Option<Instant>,
+        message_id: Option<&str>,
+    ) {
         let (from, recipient) = match (uri::to_sip(from), uri::to_sip(to.bare())) {
             (Ok(from), Ok(to)) => (from, to),
             (Err(error), _) | (_, Err(error)) => {
@@ -139,7 +147,8 @@ impl Shard {
         let number = self.deliveries.next();
         let (mut branches, mut best) = (Vec::new(), None);
         for Destination { contact, way, path } in self.destinations(to, &recipient) {
-            let target = Target { uri: &contact, from: &from, to: &recipient, path };
+            let enclosing = message_id.map(|message_id| Enclosing { message_id, at: self.now.wall });
+            let target = Target { uri: &contact, from: &from, to: &recipient, path, enclosing };
             let host = to.domain().as_ascii();
             let tokens = &mut self.tokens;
             let ids = || Ids { call_id: format!("{}@{host}", tokens.make()), tag: tokens.make() };

@@ -171,7 +171,8 @@ impl Shard {
                 let has_state = ChatState::of(&stanza).is_some();
                 if let Some(sender) = self.converse(sender, from.bare(), &to, &text, deadline, has_state) {
                     self.typing_shown_as_text(&Pair { internal: to.bare().clone(), partner: from.bare().clone() });
-                    self.page(sender, from.bare(), &to, &text, deadline);
+                    let message_id = self.partner_asked(&stanza, &from, to.bare());
+                    self.page(sender, from.bare(), &to, &text, deadline, message_id.as_deref());
                 }
                 if text.encrypted {
                     self.hint_at_encryption(to.bare(), &from);
@@ -181,6 +182,12 @@ impl Shard {
             Reading::Nothing(message::Silence::ChatState) => {
                 if let Some(receipt) = self.chat_state(&stanza, &from, &to, receipt) {
                     self.silence(receipt, message::Silence::ChatState.as_str());
+                }
+            }
+            Reading::Nothing(message::Silence::Receipt) => {
+                let pair = Pair { internal: to.bare().clone(), partner: from.bare().clone() };
+                if let Some(receipt) = self.receipt(&stanza, &pair, receipt) {
+                    self.silence(receipt, message::Silence::Receipt.as_str());
                 }
             }
             Reading::Nothing(silence) => {
@@ -202,6 +209,9 @@ impl Shard {
         }
         self.counters.from_partners.delivered();
         receipt.done();
+        if stanza.id().is_some_and(|id| self.failure_notified(id, &pair)) {
+            return;
+        }
         self.notify(from.bare(), to.bare(), &message::failure_notice(error));
     }
 

@@ -8,6 +8,8 @@ use std::{
 
 use lexicon::BareJid;
 
+use super::receipts::Receipts;
+
 /// Accepted messages whose failure would still be told.
 const SENT_MAX: usize = 65_536;
 /// Pairs of users of which something is remembered.
@@ -35,6 +37,10 @@ pub(super) struct Memory {
     probes: Recent<Pair, ()>,
     /// Internal users whose endpoints take word of typing outside of sessions.
     typing: Recent<BareJid, ()>,
+    /// Internal users whose endpoints take `message/cpim`.
+    envelopes: Recent<BareJid, ()>,
+    /// Whose messages are asked after.
+    pub(super) receipts: Receipts,
 }
 
 impl Default for Memory {
@@ -46,6 +52,8 @@ impl Default for Memory {
             seen: Recent::new(PAIRS_MAX),
             probes: Recent::new(PAIRS_MAX),
             typing: Recent::new(PAIRS_MAX),
+            envelopes: Recent::new(PAIRS_MAX),
+            receipts: Receipts::default(),
         }
     }
 }
@@ -109,6 +117,23 @@ impl Memory {
         self.typing.entries.contains_key(user)
     }
 
+    /// An endpoint of this user takes `message/cpim`.
+    pub(super) fn takes_envelopes(&mut self, user: &BareJid) {
+        if !self.has_taken_envelopes(user) {
+            self.envelopes.put(user.clone(), ());
+        }
+    }
+
+    /// One of them does not.
+    pub(super) fn takes_no_envelopes(&mut self, user: &BareJid) {
+        self.envelopes.entries.remove(user);
+    }
+
+    /// Whether endpoints of this user are asked for notifications.
+    pub(super) fn has_taken_envelopes(&self, user: &BareJid) -> bool {
+        self.envelopes.entries.contains_key(user)
+    }
+
     /// Whether a hint is due; it is so once.
     pub(super) fn hint(&mut self, pair: &Pair) -> bool {
         let due = !self.hinted.entries.contains_key(pair);
@@ -121,18 +146,32 @@ impl Memory {
 
 /// A table of at most `max` entries.
 #[derive(Debug)]
-struct Recent<K, V> {
+pub(super) struct Recent<K, V> {
     entries: HashMap<K, V>,
     order: VecDeque<K>,
     max: usize,
 }
 
 impl<K: Clone + Eq + Hash, V> Recent<K, V> {
-    fn new(max: usize) -> Self {
+    pub(super) fn new(max: usize) -> Self {
         Self { entries: HashMap::new(), order: VecDeque::new(), max }
     }
 
-    fn put(&mut self, key: K, value: V) {
+    pub(super) fn get<Q: Eq + Hash + ?Sized>(&self, key: &Q) -> Option<&V>
+    where
+        K: std::borrow::Borrow<Q>,
+    {
+        self.entries.get(key)
+    }
+
+    pub(super) fn remove<Q: Eq + Hash + ?Sized>(&mut self, key: &Q) -> Option<V>
+    where
+        K: std::borrow::Borrow<Q>,
+    {
+        self.entries.remove(key)
+    }
+
+    pub(super) fn put(&mut self, key: K, value: V) {
         if self.entries.insert(key.clone(), value).is_none() {
             self.order.push_back(key);
         }

@@ -14,7 +14,7 @@ use std::{
 use ::sip::Status;
 use interwork::{
     error::{self, Addressed, Answer, Origin},
-    message::{self, Addresses, Text},
+    message::{self, Addresses, Asked, Marks, Opened, Text},
     typing::{self, ChatState},
     uri::{self, UriError},
 };
@@ -45,12 +45,14 @@ pub(super) struct Letter {
     text: Text,
     /// Whether it came in a dialog: its Call-ID is the thread, and chat states are known.
     in_session: bool,
+    /// What the sender asks to be told.
+    asked: Option<Asked>,
 }
 
 impl Letter {
     /// One that came in a session.
     pub(super) fn in_session(incoming: Incoming, from: BareJid, to: Jid, text: Text) -> Self {
-        Self { incoming, from, to, text, in_session: true }
+        Self { incoming, from, to, text, in_session: true, asked: None }
     }
 
     fn pair(&self) -> Pair {
@@ -106,11 +108,18 @@ impl Shard {
         };
         let Some(incoming) = self.typing_message(incoming, &from, &to) else { return };
         self.counters.from_users.received();
-        let text = match message::text_of(&incoming.request) {
-            Ok(text) => text,
+        let (text, asked) = match message::open(&incoming.request) {
+            Ok(Opened::Text(text, asked)) => (text, asked),
+            Ok(Opened::Notification(told)) => {
+                self.counters.from_users.answered();
+                return self.notification(&incoming, &from, &to, &told);
+            }
             Err(error) => return self.refuse_message(&incoming, error.answer(), error.fields()),
         };
-        self.take_letter(Letter { incoming, from, to, text, in_session: false });
+        if asked.is_some() {
+            self.memory.takes_envelopes(&from);
+        }
+        self.take_letter(Letter { incoming, from, to, text, in_session: false, asked });
     }
 
     /// Judges a text of an internal user and sends it on its way.
@@ -239,10 +248,17 @@ impl Shard {
         } else {
             self.typing_ends_with_text(&pair);
             let thread = self.memory.repeats(&pair, &call_id).then_some(call_id.as_str());
-            match message_type == "chat" && self.pages_typing(&letter.from) {
-                true => typing::stanza(addresses, Some(&letter.text), ChatState::Active, thread),
-                false => message::stanza(addresses, &letter.text, message_type, thread),
+            let wanted = letter.asked.as_ref().map(|asked| asked.wanted).unwrap_or_default();
+            let knows_states = message_type == "chat" && self.pages_typing(&letter.from);
+            let marks = Marks {
+                state: knows_states.then_some(ChatState::Active),
+                receipt: wanted.delivery,
+                display: wanted.display,
+            };
+            if let Some(asked) = &letter.asked {
+                self.user_asked(&id, &pair, asked);
             }
+            message::marked(addresses, Some(&letter.text), message_type, thread, marks)
         };
         let domains = DomainPair { local: letter.from.domain().clone(), remote: letter.to.domain().clone() };
         let deadline = self.now.instant + DECISION_MAX;
@@ -325,7 +341,7 @@ impl Shard {
 
     /// A message that was answered 202 did not end well: its sender is told, unless the partner has told it before.
     fn letter_failed(&mut self, id: &str, letter: &Letter, notice: &Text) {
-        if self.memory.take_failed(id, &letter.pair()) {
+        if self.memory.take_failed(id, &letter.pair()) && !self.failure_notified(id, &letter.pair()) {
             self.notify(letter.to.bare(), &letter.from, notice);
         }
     }

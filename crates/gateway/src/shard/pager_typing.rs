@@ -15,7 +15,7 @@ use ::sip::{Method, Name, NameAddr, Request, Response, Status, transaction::Tick
 use interwork::{
     error::Answer,
     message::Addresses,
-    typing::{self, Activity, COMPOSING, ChatState, Form, Pager},
+    typing::{self, Activity, ChatState, Form, Pager},
     uri,
 };
 use lexicon::{BareJid, Jid};
@@ -91,6 +91,15 @@ impl Shard {
             }
         }
         None
+    }
+
+    /// Whether an internal user may write to a partner's user as things stand, without that opening anything.
+    pub(super) fn may_write(&self, from: &BareJid, to: &BareJid) -> bool {
+        let Some(edge) = self.snapshot() else { return false };
+        let partner = edge.partner_of(to.domain()).map(AsRef::as_ref);
+        let contact = self.book.contact(from, to);
+        let has_access = partner.is_some_and(|partner| self.access.judge(from, partner).is_allowed());
+        judge_outbound(StanzaKind::Message(MessageKind::Chat), Outbound { partner, contact, has_access }).is_ok()
     }
 
     fn heard_typing(&mut self, pair: Pair, activity: Activity) {
@@ -176,17 +185,6 @@ impl Shard {
             self.show_typing(&pair, &Jid::from(pair.internal.clone()), activity);
         }
         true
-    }
-
-    /// An endpoint that has taken a text says whether it takes typing too.
-    pub(super) fn note_accept(&mut self, user: &BareJid, response: &Response) {
-        let accepted = response.headers.values(Name::Accept);
-        let takes = accepted
-            .flat_map(|value| value.split(','))
-            .any(|range| range.split(';').next().is_some_and(|essence| essence.trim().eq_ignore_ascii_case(COMPOSING)));
-        if takes {
-            self.memory.takes_typing(user);
-        }
     }
 
     /// Tells of users whose endpoints have been silent for too long that they type no more.

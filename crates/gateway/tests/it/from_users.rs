@@ -121,7 +121,12 @@ async fn what_has_no_text_is_refused_with_what_we_take() {
         let response = romeo.ask(request).await;
         assert_eq!(response.status.code(), status, "{content_type}");
         let accept = response.headers.first(Name::Accept);
-        assert_eq!(accept, (status == 415).then_some("text/plain, text/html, multipart/alternative"));
+        assert_eq!(
+            accept,
+            (status == 415).then_some(
+                "text/plain, text/html, multipart/alternative, message/cpim, application/im-iscomposing+xml"
+            )
+        );
     }
     assert!(scene.edge.is_silent().await);
     scene.is_well().await;

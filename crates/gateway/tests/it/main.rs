@@ -16,6 +16,7 @@ mod partner;
 mod party;
 mod pbx;
 mod phone;
+mod receipts;
 mod registration;
 mod scene;
 mod sessions;

@@ -1,10 +1,14 @@
 //! Message stanza → SIP MESSAGE (RFC 7572 §4, RFC 3428 §8).
 
+use lexicon::Timestamp;
 use sip::{Method, Name, NameAddr, Request, Uri, message::HeaderError};
 use xmpp::stanza::{Condition, StanzaError};
 
 use super::{PARTS_MAX, Text, split};
-use crate::error::one_line;
+use crate::{
+    cpim::{self, CPIM, Wanted, Writing},
+    error::one_line,
+};
 
 /// Most bytes of a whole MESSAGE on a path that may lack congestion control (RFC 3428 §8).
 pub const PAGE_BYTES_MAX: usize = 1300;
@@ -35,6 +39,18 @@ pub struct Target<'a> {
     pub to: &'a Uri,
     /// What is known of the way there.
     pub path: Path,
+    /// The envelope for an endpoint that is asked to tell what becomes of the text. A text that must be split goes
+    /// without.
+    pub enclosing: Option<Enclosing<'a>>,
+}
+
+/// An envelope (`message/cpim`) that asks for a delivery notification.
+#[derive(Clone, Copy, Debug)]
+pub struct Enclosing<'a> {
+    /// What the notification refers to.
+    pub message_id: &'a str,
+    /// When the text was written.
+    pub at: Timestamp,
 }
 
 /// Fresh identifiers for one request.
@@ -56,6 +72,14 @@ pub fn requests(text: &Text, target: Target<'_>, mut ids: impl FnMut() -> Ids) -
         Path::Any => PAGE_BYTES_MAX.saturating_sub(first.to_bytes().len() + VIA_BYTES),
         Path::CongestionSafe => BODY_BYTES_MAX,
     };
+    if let Some(enclosing) = target.enclosing {
+        let body = enclosed(text, target, enclosing);
+        if body.len() <= room {
+            let mut request = first;
+            request.set_body(CPIM, body).map_err(|_| unwritable())?;
+            return Ok(vec![request]);
+        }
+    }
     let parts = match target.path {
         Path::CongestionSafe if text.body.len() > room => None,
         _ => split(&text.body, room),
@@ -75,6 +99,19 @@ pub fn requests(text: &Text, target: Target<'_>, mut ids: impl FnMut() -> Ids) -
 }
 
 const CONTENT_TYPE: &str = "text/plain;charset=UTF-8";
+
+fn enclosed(text: &Text, target: Target<'_>, enclosing: Enclosing<'_>) -> String {
+    let (from, to) = (target.from.to_string(), target.to.to_string());
+    let writing = Writing {
+        from: &from,
+        to: &to,
+        message_id: enclosing.message_id,
+        at: enclosing.at,
+        wanted: Wanted { delivery: true, ..Wanted::default() },
+        content_type: CONTENT_TYPE,
+    };
+    cpim::write(writing, &text.body)
+}
 
 /// The request without its text.
 fn head(text: &Text, target: Target<'_>, ids: &Ids) -> Result<Request, HeaderError> {

@@ -60,7 +60,9 @@ fn a_body_with_a_text_form_is_taken() {
         (Some("multipart/alternative;boundary=b"), b"--b\r\n\r\na\r\n--b--\r\n", Ok("a")),
         (Some("text/rtf"), b"{\\rtf1 a}", Err(BodyError::ContentType)),
         (Some("application/im-iscomposing+xml"), b"a", Err(BodyError::ContentType)),
-        (Some("message/cpim"), b"a", Err(BodyError::ContentType)),
+        (Some("message/cpim"), b"a", Err(BodyError::Envelope(crate::cpim::Malformed))),
+        (Some("message/cpim"), b"\r\nContent-Type: text/html\r\n\r\n<p>a</p>", Ok("a")),
+        (Some("message/cpim"), b"\r\nContent-Type: message/cpim\r\n\r\n\r\n\r\na", Err(BodyError::ContentType)),
         (None, b"a", Err(BodyError::ContentType)),
         (Some("plain"), b"a", Err(BodyError::Malformed)),
         (Some("text/plain"), b"\xff", Err(BodyError::Undecodable)),
@@ -74,11 +76,13 @@ fn a_body_with_a_text_form_is_taken() {
     assert_eq!(text_of(&encoded), Err(BodyError::ContentEncoding));
 }
 
+const TAKEN: &str = "text/plain, text/html, multipart/alternative, message/cpim, application/im-iscomposing+xml";
+
 #[test]
 fn an_unsupported_body_is_answered_with_what_we_take() {
     for (error, field) in [
-        (BodyError::Charset, ("Accept", "text/plain, text/html, multipart/alternative")),
-        (BodyError::ContentType, ("Accept", "text/plain, text/html, multipart/alternative")),
+        (BodyError::Charset, ("Accept", TAKEN)),
+        (BodyError::ContentType, ("Accept", TAKEN)),
         (BodyError::ContentEncoding, ("Accept-Encoding", "identity")),
     ] {
         assert_eq!(error.answer().status, Status::UNSUPPORTED_MEDIA_TYPE);
@@ -91,7 +95,7 @@ fn sent(text: &Text, path: Path) -> Result<Vec<Request>, StanzaError> {
     let (contact, from, to) =
         (uri("sip:romeo@192.0.2.7:5070;ob"), uri("sip:juliet@example.com"), uri("sip:romeo@example.net"));
     let mut count = 0;
-    requests(text, Target { uri: &contact, from: &from, to: &to, path }, || {
+    requests(text, Target { uri: &contact, from: &from, to: &to, path, enclosing: None }, || {
         count += 1;
         Ids { call_id: format!("call-{count}@gateway.example.net"), tag: format!("tag{count}") }
     })

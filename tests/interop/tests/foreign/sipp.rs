@@ -28,6 +28,10 @@ struct Stage {
 
 /// A trunk in session mode to where SIPp will be.
 fn stage(transport: Transport) -> Stage {
+    stage_in("session", transport)
+}
+
+fn stage_in(mode: &str, transport: Transport) -> Stage {
     let world = World::start();
     world.server.add_partner(PARTNER, "federated", ROW_13, Some(world.authority.root()));
     let prosody = world.prosody(PARTNER, Demands::Encryption);
@@ -35,7 +39,7 @@ fn stage(transport: Transport) -> Stage {
     let local = world.free_address();
     let target = local.to_string();
     let fields = ["--transport", transport.as_str(), "--target", &target, "--source", "127.0.0.0/8"];
-    world.server.add_trunk("corp", CORP, &[&fields[..], &["--session-mode", "session"]].concat());
+    world.server.add_trunk("corp", CORP, &[&fields[..], &["--session-mode", mode]].concat());
     Stage { world, local, transport, juliet, _prosody: prosody }
 }
 
@@ -101,4 +105,28 @@ fn a_session_that_sipp_never_acknowledges_is_ended() {
     let stage = stage(Transport::Udp);
     let mut sipp = stage.sipp(Scenario::Forgets, JULIET);
     assert_eq!(sipp.verdict_within(UNACKNOWLEDGED_MAX), Ok(()));
+}
+
+/// Outside of sessions: typing (RFC 3994, XEP-0085) and what became of a message (RFC 5438, XEP-0184), told by SIPp and by the
+/// partner's client as each has them.
+#[test]
+fn typing_and_receipts_cross_outside_of_sessions() {
+    for transport in [Transport::Udp, Transport::Tcp] {
+        let mut stage = stage_in("pager", transport);
+        let sipp = stage.sipp(Scenario::Knows, JULIET);
+        stage.world.server.wait_for_targets("corp", &["up"]);
+        stage.juliet.send(CAROL, "x1", "Art thou there?");
+        stage.juliet.receive("SIPp's text", 0, |m| m.body == "Here, from SIPp" && m.from == CAROL);
+        stage.juliet.send_raw(&format!(
+            "<message to='{CAROL}' type='chat' id='x2'><body>Received?</body><request xmlns='urn:xmpp:receipts'/></message>"
+        ));
+        let is_receipt = |xml: &str| xml.contains("<received") && xml.contains("id=\"x2\"");
+        stage.juliet.receive("the receipt", 0, |m| m.from == CAROL && is_receipt(&m.xml));
+        stage.juliet.send_raw(&format!(
+            "<message to='{CAROL}' type='chat'><composing xmlns='http://jabber.org/protocol/chatstates'/></message>"
+        ));
+        stage.juliet.receive("SIPp's typing", 0, |m| m.from == CAROL && m.xml.contains("<composing"));
+        assert_eq!(sipp.stop(), Ok(()), "{transport:?}");
+        assert_eq!(stage.seen("Here, from SIPp"), 1);
+    }
 }

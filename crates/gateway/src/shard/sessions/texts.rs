@@ -185,7 +185,7 @@ impl Shard {
             texts.parcels.remove(&number);
         }
         match (sender, text, result) {
-            (Some(sender), Some(text), Err(_)) => self.page(sender, &from, &to, &text, deadline),
+            (Some(sender), Some(text), Err(_)) => self.page(sender, &from, &to, &text, deadline, None),
             (Some(sender), _, result) => self.end_text(sender, result),
             (None, ..) => {}
         }

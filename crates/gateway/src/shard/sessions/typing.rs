@@ -2,6 +2,7 @@
 
 use ::sip::{Method, invite::Payload};
 use interwork::{
+    imdn::RECEIPTS,
     message::Addresses,
     session::{Dropped, Leg, Outcome},
     typing::{self, Activity, CHAT_STATES, ChatState, Form},
@@ -77,8 +78,8 @@ impl Shard {
         self.send_own(&pair.internal, &pair.partner, batch);
     }
 
-    /// Answers disco#info for an internal user who is told of typing: without it clients keep chat states back (XEP-0085
-    /// §4). Gives the receipt back if it is no such question.
+    /// Answers disco#info for an internal user: what is not listed clients keep back, chat states (XEP-0085 §4) and requests
+    /// for receipts (XEP-0184 §6). Gives the receipt back if it is no such question.
     pub(in crate::shard) fn user_info(
         &mut self,
         stanza: &StanzaRef<'_>,
@@ -91,15 +92,18 @@ impl Shard {
         let asks = |payload: ElementRef<'_>| {
             payload.name() == "query" && payload.namespace() == INFO && payload.attribute("node").is_none()
         };
-        if to.resource().is_some() || !payload.is_some_and(asks) || !self.takes_typing(&pair) {
+        if to.resource().is_some() || !payload.is_some_and(asks) {
             return Some(receipt);
         }
+        let mut features = vec![INFO];
+        features.extend(self.takes_typing(&pair).then_some(CHAT_STATES));
+        features.extend(self.memory.has_taken_envelopes(to.bare()).then_some(RECEIPTS));
         let (sender, user) = (from.to_string(), to.to_string());
         let head = Head { from: &user, to: &sender, id: stanza.id() };
         let batch = build::iq_result(head, |writer| {
             writer.start("query", INFO);
             writer.start("identity", INFO).attribute("category", "account").attribute("type", "registered").end();
-            for feature in [INFO, CHAT_STATES] {
+            for feature in features {
                 writer.start("feature", INFO).attribute("var", feature).end();
             }
             writer.end();

@@ -35,7 +35,7 @@ impl Shard {
         let pairs = self.book.watching_pairs().map(pair);
         let changed: Vec<_> =
             pairs.filter(|pair| self.may_use(before, pair) != self.may_use(&self.access, pair)).collect();
-        changed.iter().for_each(|pair| self.show_anew(&pair.internal, &pair.partner));
+        changed.iter().for_each(|pair| self.show_changed(pair));
     }
 
     /// Whether the internal user of a pair may exchange stanzas with the partner of the other.

@@ -23,7 +23,7 @@ impl Shard {
                     let after = self.book.contact(&row.internal, &row.partner);
                     match watching {
                         Some(watching) if !self.components.is_changing(&pair) => self.tell(&watching),
-                        None if before.blocked != after.blocked => self.show_anew(&row.internal, &row.partner),
+                        None if before.blocked != after.blocked => self.show_changed(&pair),
                         _ => {}
                     }
                     if before.added && !after.added {

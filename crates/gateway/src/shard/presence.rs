@@ -356,12 +356,7 @@ impl Shard {
         let changed = self.book.watching_pairs().filter(|(_, partner)| kind(&before, partner) != kind(&now, partner));
         let changed: Vec<_> =
             changed.map(|(internal, partner)| Pair { internal: internal.clone(), partner: partner.clone() }).collect();
-        for pair in changed {
-            if self.shows_presence(&pair.internal) {
-                self.presence.enqueue(pair);
-            }
-        }
-        self.release_presence();
+        changed.iter().for_each(|pair| self.show_changed(pair));
     }
 }
 

@@ -10,6 +10,7 @@
 
 use std::{
     collections::{BTreeSet, HashMap, HashSet, VecDeque},
+    sync::Arc,
     time::{Duration, Instant},
 };
 
@@ -119,14 +120,37 @@ impl Shard {
     /// A partner's user shows that they are there, or that none of theirs is: nobody watches without them. That one of their
     /// endpoints goes says nothing of the others.
     pub(super) fn watcher_shows(&mut self, kind: PresenceKind, pair: &Pair, is_all: bool) {
-        let is_permitted = self.book.contact(&pair.internal, &pair.partner).authorised;
-        if !is_permitted || !self.is_behind_trunk(&pair.internal) {
+        if !self.is_behind_trunk(&pair.internal) || !self.may_watch_trunk(pair) {
             return;
         }
         match kind {
             PresenceKind::Available => self.watch_trunk(pair),
             PresenceKind::Unavailable if is_all => self.stop_watching_trunk(pair),
             _ => {}
+        }
+    }
+
+    /// Whether what is stored and configured permits a partner's user to see a user behind a trunk.
+    fn may_watch_trunk(&self, pair: &Pair) -> bool {
+        let contact = self.book.contact(&pair.internal, &pair.partner);
+        let edge = self.snapshot();
+        let partner = edge.as_ref().and_then(|edge| edge.partner_of(pair.partner.domain()));
+        let may_use =
+            |partner: &Arc<policy::Partner>| partner.enabled && self.access.judge(&pair.internal, partner).is_allowed();
+        contact.authorised && !contact.blocked && partner.is_some_and(may_use)
+    }
+
+    /// Something has changed that decides what a partner's user sees: they are shown it, and a deployment is asked for nothing
+    /// that may not be shown.
+    pub(super) fn show_changed(&mut self, pair: &Pair) {
+        let (is_behind, may_watch) = (self.is_behind_trunk(&pair.internal), self.may_watch_trunk(pair));
+        if is_behind && may_watch && !self.trunk_presence.seen.contains_key(pair) {
+            // What there is to show the first NOTIFY tells.
+            return self.watch_trunk(pair);
+        }
+        self.show_anew(&pair.internal, &pair.partner);
+        if is_behind && !may_watch {
+            self.stop_watching_trunk(pair);
         }
     }
 
@@ -188,7 +212,8 @@ impl Shard {
         moved.iter().for_each(|pair| self.stop_watching_trunk(pair));
         let pairs = self.book.watching_pairs().filter(|(internal, _)| self.is_behind_trunk(internal));
         let pairs = pairs.map(|(internal, partner)| Pair { internal: internal.clone(), partner: partner.clone() });
-        let wanted: Vec<_> = pairs.filter(|pair| !self.trunk_presence.seen.contains_key(pair)).collect();
+        let is_wanted = |pair: &Pair| !self.trunk_presence.seen.contains_key(pair) && self.may_watch_trunk(pair);
+        let wanted: Vec<_> = pairs.filter(is_wanted).collect();
         wanted.iter().for_each(|pair| self.watch_trunk(pair));
     }
 

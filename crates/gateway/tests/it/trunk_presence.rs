@@ -235,15 +235,56 @@ async fn a_notify_that_is_wrong_is_refused() {
     assert!(it.scene.edge.is_silent().await);
 }
 
-/// A block hides at once what the deployment shows, and its end shows it.
+/// A block, the loss of access and a partner that is switched off hide at once what the deployment shows, and end what it is
+/// asked for; their end asks again, and nobody is asked for permission anew.
 #[tokio::test]
-async fn a_block_hides_what_the_deployment_shows() {
+async fn who_may_not_be_shown_is_not_watched() {
     let mut it = Deployment::start().await;
     it.permitted().await;
-    it.scene.store.block_contact(&actor(), &bare(ALICE), &bare(JULIET)).await.unwrap();
-    assert_eq!(it.told().await, (format!("{ALICE}/desk"), kind("unavailable")));
-    it.scene.store.unblock_contact(&actor(), &bare(ALICE), &bare(JULIET)).await.unwrap();
-    assert_eq!(it.told().await, (format!("{ALICE}/desk"), None));
+    for bar in [Bar::Block, Bar::Access, Bar::Disabled] {
+        it.set(bar, true).await;
+        if bar != Bar::Disabled {
+            assert_eq!(it.told().await, (format!("{ALICE}/desk"), kind("unavailable")), "{bar:?}");
+        }
+        let ended = it.subscribe().await;
+        assert_eq!(ended.headers.first(Name::Expires), Some("0"), "{bar:?}");
+        it.set(bar, false).await;
+        let again = it.subscribe().await;
+        assert_eq!(it.notify(&again, "active;expires=3600", Some(&open("desk"))).await, 200, "{bar:?}");
+        assert_eq!(it.told().await, (format!("{ALICE}/desk"), None), "{bar:?}");
+        assert!(it.is_permitted().await, "{bar:?}");
+    }
+}
+
+/// What keeps juliet from seeing alice.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Bar {
+    Block,
+    Access,
+    Disabled,
+}
+
+impl Deployment {
+    async fn set(&self, bar: Bar, is_up: bool) {
+        let (store, internal, partner) = (&self.scene.store, bare(ALICE), bare(JULIET));
+        match bar {
+            Bar::Block if is_up => drop(store.block_contact(&actor(), &internal, &partner).await.unwrap()),
+            Bar::Block => drop(store.unblock_contact(&actor(), &internal, &partner).await.unwrap()),
+            Bar::Access => {
+                let mut global = store.access_policies().await.unwrap()[0].policy.clone();
+                global.enable_xmpp_access = !is_up;
+                store.set_access_policy(&actor(), None, &global).await.unwrap();
+            }
+            Bar::Disabled => {
+                let partners = store.partners().await.unwrap().into_iter().map(|stored| stored.partner);
+                let mut fabrikam =
+                    partners.into_iter().find(|known| known.domains().any(|of| of == partner.domain())).unwrap();
+                fabrikam.enabled = !is_up;
+                store.set_partner(&actor(), None, &fabrikam).await.unwrap();
+                self.scene.publish().await;
+            }
+        }
+    }
 }
 
 /// 10,000 invented recipients: bounded, counted, and the deployment is asked a few at a time.

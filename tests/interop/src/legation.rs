@@ -287,7 +287,7 @@ impl Legation {
         }
     }
 
-    fn ledger(&self) -> Ledger {
+    pub fn ledger(&self) -> Ledger {
         let status = self.json(&["status"]);
         Ledger(serde_json::from_value(status["ledger"].clone()).expect("the ledger is numbers by name"))
     }

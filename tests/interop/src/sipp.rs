@@ -25,6 +25,8 @@ pub enum Scenario {
     Cancels,
     /// Opens a session, and never acknowledges.
     Forgets,
+    /// Watches somebody for a minute, losing the first NOTIFY.
+    Watches,
     /// Answers texts, typing and requests for notifications with the same, until it is told to stop.
     Knows,
 }
@@ -36,6 +38,7 @@ impl Scenario {
             Self::Opens => ("opens", include_str!("sipp/opens.xml")),
             Self::Publishes => ("publishes", include_str!("sipp/publishes.xml")),
             Self::Cancels => ("cancels", include_str!("sipp/cancels.xml")),
+            Self::Watches => ("watches", include_str!("sipp/watches.xml")),
             Self::Knows => ("knows", include_str!("sipp/knows.xml")),
             Self::Forgets => ("forgets", include_str!("sipp/forgets.xml")),
         }
@@ -77,6 +80,11 @@ impl Sipp {
         let gateway = setup.gateway.to_string();
         let mut arguments = vec![gateway.as_str(), "-sf", &scenario, "-i", &ip, "-p", &port, "-t", mode];
         arguments.extend(["-nostdin", "-trace_err", "-error_file", &told, "-s", setup.to]);
+        let beside = setup.folder.join("beside.xml");
+        if setup.scenario == Scenario::Watches {
+            fs::write(&beside, include_str!("sipp/beside.xml")).expect("the world's folder can be written");
+            arguments.extend(["-oocsf", path(&beside)]);
+        }
         if !matches!(setup.scenario, Scenario::Takes | Scenario::Knows) {
             arguments.extend(["-m", "1"]);
         }

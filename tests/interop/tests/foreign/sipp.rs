@@ -18,6 +18,9 @@ const CAROL: &str = "carol@corp.example";
 /// 64·T1, and what a loaded machine adds.
 const UNACKNOWLEDGED_MAX: Duration = Duration::from_secs(60);
 
+/// The life of a subscription of a minute, and what a loaded machine adds.
+const EXPIRY_MAX: Duration = Duration::from_secs(100);
+
 struct Stage {
     world: World,
     local: std::net::SocketAddr,
@@ -129,4 +132,18 @@ fn typing_and_receipts_cross_outside_of_sessions() {
         assert_eq!(sipp.stop(), Ok(()), "{transport:?}");
         assert_eq!(stage.seen("Here, from SIPp"), 1);
     }
+}
+
+/// SIPp watches the partner's user: a NOTIFY that is lost comes again, and a subscription that is not refreshed ends with word of
+/// it (RFC 6665 §4.2.2), which stays what was agreed: the contact is kept.
+#[test]
+fn a_lost_notify_comes_again_and_an_expired_subscription_is_told() {
+    let stage = stage_in("pager", Transport::Udp);
+    let mut sipp = stage.sipp(Scenario::Watches, JULIET);
+    assert_eq!(sipp.verdict_within(EXPIRY_MAX), Ok(()));
+    let ledger = stage.world.server.ledger();
+    assert!(ledger.count("gateway.sip.dropped.retransmissions") >= 1, "{ledger:?}");
+    let contacts = stage.world.server.json(&["contact", "list"]);
+    let added: Vec<_> = contacts.as_array().unwrap().iter().filter(|contact| contact["added"] == true).collect();
+    assert!(added.len() == 1 && added[0]["internal"] == CAROL, "{contacts:#}");
 }

@@ -287,6 +287,7 @@ impl Legation {
         }
     }
 
+    /// The counters as they are now.
     pub fn ledger(&self) -> Ledger {
         let status = self.json(&["status"]);
         Ledger(serde_json::from_value(status["ledger"].clone()).expect("the ledger is numbers by name"))

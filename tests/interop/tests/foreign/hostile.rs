@@ -125,7 +125,6 @@ fn a_flood_of_subscriptions_ends_at_the_limit_and_harms_nobody_else() {
     hear(&villain, &mut answers, Duration::from_secs(2));
     honest.exchange();
     let after = world.server.resident_kib();
-    println!("{answers:?}, {before} KiB before, {after} KiB after");
     let of = |status: u16| answers.get(&status).copied().unwrap_or_default();
     let accepted = of(200) + of(202);
     assert!(accepted > 0 && accepted <= PER_WATCHER_MAX, "{answers:?}");

@@ -7,6 +7,7 @@
 mod body;
 pub mod cpim;
 pub mod diagnostics;
+pub mod discovery;
 mod document;
 pub mod error;
 pub mod first_text;

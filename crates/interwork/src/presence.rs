@@ -13,6 +13,8 @@ use xmpp::{
     xml::{Batch, ns},
 };
 
+use crate::discovery::Abilities;
+
 mod pidf;
 #[cfg(test)]
 mod tests;
@@ -113,8 +115,8 @@ impl Endpoint {
         Self { notes: Vec::new(), ..self }
     }
 
-    /// The presence stanza that says it.
-    pub fn to_stanza(&self, head: Head<'_>) -> Batch {
+    /// The presence stanza that says it, and what the endpoint can do while it is there.
+    pub fn to_stanza(&self, head: Head<'_>, abilities: Option<Abilities>) -> Batch {
         let mut writer = build::start(StanzaKind::Presence, head, (!self.is_available).then_some("unavailable"));
         if let Some(show) = self.show.filter(|_| self.is_available) {
             writer.leaf("show", ns::SERVER, show.as_str());
@@ -125,6 +127,9 @@ impl Endpoint {
         }
         if self.is_available && self.priority != 0 {
             writer.leaf("priority", ns::SERVER, &self.priority.to_string());
+        }
+        if let Some(abilities) = abilities.filter(|_| self.is_available) {
+            abilities.write(&mut writer);
         }
         build::finish(writer)
     }

@@ -1,11 +1,13 @@
 //! An XMPP user at a partner: slixmpp from Debian, driven by JSON lines.
 
 use std::net::SocketAddr;
+use std::process::Command;
 
 use serde_json::{Value, json};
 
 use crate::process::Process;
 
+const VERIFICATION: &str = include_str!("verification.py");
 const CLIENT: &str = include_str!("client.py");
 
 /// Debian's interpreter: another one first in the path would not see Debian's slixmpp.
@@ -40,6 +42,12 @@ pub struct Received {
     pub text: String,
     /// The whole stanza.
     pub xml: String,
+}
+
+/// The hash that slixmpp makes of an answer to disco#info (XEP-0115 §5.1).
+pub fn verification(answer: &str) -> String {
+    let output = Command::new(PYTHON).args(["-c", VERIFICATION, answer]).output().expect("slixmpp is installed");
+    String::from_utf8_lossy(&output.stdout).trim().to_owned()
 }
 
 /// A logged-in client.

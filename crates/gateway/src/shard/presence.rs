@@ -334,13 +334,14 @@ impl Shard {
         let to = pair.partner.to_string();
         if endpoints.is_empty() {
             let from = pair.internal.to_string();
-            let batch = Endpoint::default().to_stanza(Head { from: &from, to: &to, id: None });
+            let batch = Endpoint::default().to_stanza(Head { from: &from, to: &to, id: None }, None);
             return self.try_send_own(&pair.internal, &pair.partner, batch);
         }
+        let abilities = Some(self.abilities_of(pair));
         endpoints.iter().all(|endpoint| {
             let resource = pair.internal.clone().with_resource(&endpoint.id);
             let from = resource.map_or_else(|_| format!("{}/{REGISTERED}", pair.internal), |from| from.to_string());
-            let batch = endpoint.to_stanza(Head { from: &from, to: &to, id: None });
+            let batch = endpoint.to_stanza(Head { from: &from, to: &to, id: None }, abilities);
             self.try_send_own(&pair.internal, &pair.partner, batch)
         })
     }

@@ -253,7 +253,7 @@ impl Sessions {
         }
     }
 
-    fn is_refusing(&mut self, user: &BareJid, now: Instant) -> bool {
+    fn is_refusing(&self, user: &BareJid, now: Instant) -> bool {
         self.refusing.get(user).is_some_and(|until| *until > now)
     }
 }

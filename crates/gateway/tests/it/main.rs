@@ -7,6 +7,7 @@ mod bot;
 mod component_limits;
 mod components;
 mod contact_rules;
+mod discovery;
 mod from_partners;
 mod from_users;
 mod hostile;

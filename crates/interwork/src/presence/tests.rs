@@ -141,9 +141,9 @@ fn a_stanza_says_what_it_was_read_from() {
         "<show>dnd</show><status>Busy</status><status xml:lang='ko'>바쁨</status><priority>5</priority><c xmlns='x'/>",
     );
     assert_eq!((endpoint.show, endpoint.priority, endpoint.notes.len()), (Some(Show::Dnd), 5, 2));
-    let batch = endpoint.to_stanza(HEAD);
+    let batch = endpoint.to_stanza(HEAD, None);
     assert_eq!(Endpoint::of(&StanzaRef::of(batch.element(0)).unwrap(), "c"), Some(endpoint.clone()));
-    let bare = endpoint.bare().to_stanza(HEAD);
+    let bare = endpoint.bare().to_stanza(HEAD, None);
     let raw = bare.element(0).raw().to_owned();
     assert!(!raw.contains("status") && raw.contains("<show>dnd</show>"), "{raw}");
     assert_eq!(of_stanza("<show>dancing</show><priority>900</priority>"), Endpoint::available("c"));

@@ -7,7 +7,7 @@ use interop::baresip::{Baresip, Transport};
 use interop::ejabberd;
 use interop::process::until;
 use interop::prosody::Demands;
-use interop::slixmpp::Client;
+use interop::slixmpp::{Client, Received, verification};
 
 use crate::world::{ALICE, PARTNER, ROW_2, ROW_7, World};
 
@@ -21,10 +21,24 @@ fn is_alice(from: &str) -> bool {
 fn see_each_other(alice: &Baresip, juliet: &mut Client) {
     alice.traces(0, &["Subscription-State: active"]);
     alice.traces(0, &["<basic>open</basic>"]);
-    juliet.presence("alice's presence", 0, |p| p.kind == "available" && is_alice(&p.from));
+    let shown = juliet.presence("alice's presence", 0, |p| p.kind == "available" && is_alice(&p.from));
+    is_as_its_hash_says(juliet, &shown);
     let mark = alice.mark();
     juliet.send_raw("<presence><show>dnd</show><status>Not now</status></presence>");
     alice.traces(mark, &["<rpid:busy/>"]);
+}
+
+/// What alice's presence says that her endpoint can do (XEP-0115) is what she answers, by slixmpp's own hash.
+fn is_as_its_hash_says(juliet: &mut Client, shown: &Received) {
+    let of = |name: &str| {
+        let caps = shown.xml.split("<c ").nth(1).unwrap_or_else(|| panic!("capabilities in {}", shown.xml));
+        let value = caps.split(&format!("{name}=\"")).nth(1).and_then(|rest| rest.split('"').next());
+        value.unwrap_or_else(|| panic!("{name} in {caps}")).to_owned()
+    };
+    let node = format!("{}#{}", of("node"), of("ver"));
+    let query = format!("<query xmlns='http://jabber.org/protocol/disco#info' node='{node}'/>");
+    let answer = juliet.ask(&shown.from, "caps", &query);
+    assert_eq!(verification(&answer.xml), of("ver"), "{}", answer.xml);
 }
 
 /// juliet also sees alice go, and after the server was killed nobody is asked again.

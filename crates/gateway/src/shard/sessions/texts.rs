@@ -117,7 +117,7 @@ impl Shard {
     }
 
     /// Whether a text for `user` opens a session.
-    pub(super) fn opens_sessions(&mut self, user: &BareJid) -> bool {
+    pub(super) fn opens_sessions(&self, user: &BareJid) -> bool {
         let trunk = self.serving.trunk_of(user);
         let wants = trunk.is_some_and(|trunk| trunk.enabled && trunk.session_mode == SessionMode::Session);
         wants && !self.sessions.is_refusing(user, self.now.instant)

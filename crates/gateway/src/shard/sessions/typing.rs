@@ -2,28 +2,20 @@
 
 use ::sip::{Method, invite::Payload};
 use interwork::{
-    imdn::RECEIPTS,
+    discovery::{self, Abilities},
     message::Addresses,
     session::{Dropped, Leg, Outcome},
-    typing::{self, Activity, CHAT_STATES, ChatState, Form},
+    typing::{self, Activity, ChatState, Form},
 };
 use lexicon::Jid;
 use link::Receipt;
-use xmpp::{
-    stanza::{
-        StanzaRef,
-        build::{self, Head},
-    },
-    xml::ElementRef,
-};
+use xmpp::stanza::{StanzaRef, build::Head};
 
 use super::{
     super::{Shard, memory::Pair},
     Input, Turn,
     texts::TYPING,
 };
-
-const INFO: &str = "http://jabber.org/protocol/disco#info";
 
 impl Shard {
     /// Takes a stanza that is a chat state alone, if there is a session for it or an endpoint that takes typing without one;
@@ -78,8 +70,7 @@ impl Shard {
         self.send_own(&pair.internal, &pair.partner, batch);
     }
 
-    /// Answers disco#info for an internal user: what is not listed clients keep back, chat states (XEP-0085 §4) and requests
-    /// for receipts (XEP-0184 §6). Gives the receipt back if it is no such question.
+    /// Answers disco#info for an internal user or an endpoint of theirs. Gives the receipt back if it is no such question.
     pub(in crate::shard) fn user_info(
         &mut self,
         stanza: &StanzaRef<'_>,
@@ -88,35 +79,28 @@ impl Shard {
         receipt: Receipt,
     ) -> Option<Receipt> {
         let pair = Pair { internal: to.bare().clone(), partner: from.bare().clone() };
+        let mut node = String::new();
         let payload = stanza.element().children().next();
-        let asks = |payload: ElementRef<'_>| {
-            payload.name() == "query" && payload.namespace() == INFO && payload.attribute("node").is_none()
-        };
-        if to.resource().is_some() || !payload.is_some_and(asks) {
+        let Some(question) = payload.and_then(|payload| discovery::read(payload, &mut node)) else {
             return Some(receipt);
-        }
-        let mut features = vec![INFO];
-        features.extend(self.takes_typing(&pair).then_some(CHAT_STATES));
-        features.extend(self.memory.has_taken_envelopes(to.bare()).then_some(RECEIPTS));
+        };
         let (sender, user) = (from.to_string(), to.to_string());
         let head = Head { from: &user, to: &sender, id: stanza.id() };
-        let batch = build::iq_result(head, |writer| {
-            writer.start("query", INFO);
-            writer.start("identity", INFO).attribute("category", "account").attribute("type", "registered").end();
-            for feature in features {
-                writer.start("feature", INFO).attribute("var", feature).end();
-            }
-            writer.end();
-        });
+        let batch = self.abilities_of(&pair).answer(head, question, to.resource().is_some());
         self.counters.from_partners.answered();
         self.send_own(to.bare(), from.bare(), batch);
         receipt.done();
         None
     }
 
+    /// What endpoints of the internal user take from the partner's user beside text.
+    pub(in crate::shard) fn abilities_of(&self, pair: &Pair) -> Abilities {
+        Abilities { typing: self.takes_typing(pair), receipts: self.memory.has_taken_envelopes(&pair.internal) }
+    }
+
     /// Whether word of a partner's user's typing reaches an internal user, in the session that stands or in one that a
     /// text would open.
-    fn takes_typing(&mut self, pair: &Pair) -> bool {
+    fn takes_typing(&self, pair: &Pair) -> bool {
         let talk = self.sessions.by_pair.get(pair).and_then(|talk| self.sessions.talks.get(talk));
         let last = talk.and_then(|talk| talk.legs.last()).and_then(|(_, id)| self.sessions.legs.get(id));
         match last {

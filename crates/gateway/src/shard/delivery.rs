@@ -10,7 +10,7 @@ use std::{
 };
 
 use ::sip::{
-    Flow, Request, Response, Status, Uri,
+    Flow, Method, NameAddr, Request, Response, Status, Uri,
     invite::SessionId,
     registrar::Binding,
     transaction::{self, Input, Ticket},
@@ -27,7 +27,7 @@ use store::Backend;
 use tokio::sync::mpsc;
 use xmpp::stanza::{Condition, StanzaError};
 
-use super::{Shard, request::Incoming, test_message::TestEvent};
+use super::{Shard, memory::Pair, request::Incoming, test_message::TestEvent};
 use crate::component::Outgoing;
 
 /// Deliveries under way at most; beyond it the link is not read.
@@ -83,10 +83,10 @@ struct Branch {
 }
 
 /// A place that a text goes to.
-pub(super) struct Destination {
+struct Destination {
     /// The Request-URI.
-    pub(super) contact: Uri,
-    pub(super) way: Way,
+    contact: Uri,
+    way: Way,
     path: Path,
 }
 
@@ -183,6 +183,33 @@ impl Shard {
         tickets
     }
 
+    /// Requests with what is no text for the endpoints of an internal user, in the name of the partner's user. One that cannot
+    /// be sent ends at once, so whoever waits for the tickets notes them before [`send_to`](Self::send_to).
+    pub(super) fn documents(
+        &mut self,
+        pair: &Pair,
+        to: &Jid,
+        content_type: &str,
+        body: &str,
+    ) -> Vec<(Ticket, Way, Request)> {
+        let (Ok(from), Ok(recipient)) = (uri::to_sip(&pair.partner), uri::to_sip(&pair.internal)) else {
+            return Vec::new();
+        };
+        let (mut documents, to_field) = (Vec::new(), NameAddr::new(recipient.clone()));
+        for Destination { contact, way, .. } in self.destinations(to, &recipient) {
+            let call_id = format!("{}@{}", self.tokens.make(), to.domain().as_ascii());
+            let from = NameAddr::new(from.clone()).with_tag(&self.tokens.make());
+            let request = Request::out_of_dialog(Method::Message, contact, &from, &to_field, &call_id, 1);
+            let written = request.and_then(|mut request| {
+                request.set_body(content_type, body.to_owned())?;
+                Ok(request)
+            });
+            let Ok(request) = written else { continue };
+            documents.push((self.next_ticket(), way, request));
+        }
+        documents
+    }
+
     pub(super) fn send_to(&mut self, ticket: Ticket, way: &Way, request: Request) {
         match way {
             Way::Flow(flow) => self.inputs.push_back(Input::Send { ticket, flow: flow.clone(), request }),
@@ -209,7 +236,7 @@ impl Shard {
     }
 
     /// Where the texts for an address go: to the trunk that serves it, else to all contacts that can be tried.
-    pub(super) fn destinations(&mut self, to: &Jid, recipient: &Uri) -> Vec<Destination> {
+    fn destinations(&mut self, to: &Jid, recipient: &Uri) -> Vec<Destination> {
         if let Some(Backend::Trunk(name)) = self.serving.backend_of(to.bare()) {
             let safe = self.serving.trunk(name).is_some_and(|trunk| trunk.congestion_safe);
             let path = if safe { Path::CongestionSafe } else { Path::Any };

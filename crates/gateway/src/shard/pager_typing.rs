@@ -11,12 +11,11 @@ use std::{
     time::Instant,
 };
 
-use ::sip::{Method, Name, NameAddr, Request, Response, Status, transaction::Ticket};
+use ::sip::{Name, Response, Status, transaction::Ticket};
 use interwork::{
     error::Answer,
     message::Addresses,
     typing::{self, Activity, ChatState, Form, Pager},
-    uri,
 };
 use lexicon::{BareJid, Jid};
 use link::Receipt;
@@ -151,27 +150,16 @@ impl Shard {
     }
 
     fn show_typing(&mut self, pair: &Pair, to: &Jid, activity: Activity) {
-        let (Ok(from), Ok(recipient)) = (uri::to_sip(&pair.partner), uri::to_sip(&pair.internal)) else { return };
-        let mut sent = 0;
-        for destination in self.destinations(to, &recipient) {
-            let ids = (format!("{}@{}", self.tokens.make(), to.domain().as_ascii()), self.tokens.make());
-            let (from, to) = (NameAddr::new(from.clone()).with_tag(&ids.1), NameAddr::new(recipient.clone()));
-            let request = Request::out_of_dialog(Method::Message, destination.contact.clone(), &from, &to, &ids.0, 1);
-            let form = Form::IsComposing;
-            let written = request.and_then(|mut request| {
-                request.set_body(form.content_type(), form.body(activity))?;
-                Ok(request)
-            });
-            let Ok(request) = written else { continue };
-            let ticket = self.next_ticket();
-            self.pager_typing.tickets.insert(ticket, pair.clone());
-            sent += 1;
-            self.send_to(ticket, &destination.way, request);
-        }
-        self.pager_typing.on(pair, |pager| match sent {
+        let form = Form::IsComposing;
+        let documents = self.documents(pair, to, form.content_type(), &form.body(activity));
+        self.pager_typing.on(pair, |pager| match documents.len() {
             0 => pager.text_shown(),
-            sent => pager.sent(sent),
+            endpoints => pager.sent(endpoints),
         });
+        self.pager_typing.tickets.extend(documents.iter().map(|(ticket, ..)| (*ticket, pair.clone())));
+        for (ticket, way, request) in documents {
+            self.send_to(ticket, &way, request);
+        }
     }
 
     /// A notification was answered or never will be; whether it was one.

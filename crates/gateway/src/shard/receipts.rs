@@ -5,7 +5,7 @@
 //! What was asked is remembered for so many messages and only for the pair of users that it concerns: a notification about
 //! anything else is nobody's. A failure after 202 becomes a notification where one was asked for.
 
-use ::sip::{Method, Name, NameAddr, Request, Response, Status};
+use ::sip::{Name, Response, Status};
 use interwork::{
     cpim::{self, CPIM, Wanted, Writing},
     error::Answer,
@@ -138,19 +138,10 @@ impl Shard {
             wanted: Wanted::default(),
             content_type: NOTIFICATION,
         };
-        let body = cpim::write(writing, &document);
-        for destination in self.destinations(&Jid::from(pair.internal.clone()), &to) {
-            let call_id = format!("{}@{}", self.tokens.make(), pair.internal.domain().as_ascii());
-            let (from, to) = (NameAddr::new(from.clone()).with_tag(&self.tokens.make()), NameAddr::new(to.clone()));
-            let written = Request::out_of_dialog(Method::Message, destination.contact.clone(), &from, &to, &call_id, 1)
-                .and_then(|mut request| {
-                    request.set_body(CPIM, body.clone())?;
-                    Ok(request)
-                });
-            let Ok(request) = written else { continue };
-            // Nobody waits for its answer: a notification is never repeated (RFC 5438 §7.2.1).
-            let ticket = self.next_ticket();
-            self.send_to(ticket, &destination.way, request);
+        // Nobody waits for the answers: a notification is never repeated (RFC 5438 §7.2.1).
+        let recipient = Jid::from(pair.internal.clone());
+        for (ticket, way, request) in self.documents(pair, &recipient, CPIM, &cpim::write(writing, &document)) {
+            self.send_to(ticket, &way, request);
         }
     }
 

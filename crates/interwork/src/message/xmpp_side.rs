@@ -5,7 +5,7 @@ use sip::{Name, Request};
 use xmpp::{
     stanza::{
         StanzaKind,
-        build::{self, Head, Message},
+        build::{self, Head},
     },
     xml::{Batch, ns},
 };
@@ -88,16 +88,7 @@ pub struct Addresses<'a> {
 
 /// The message stanza for a text. `message_type` is `chat` or `normal`; `thread` is a Call-ID that repeats.
 pub fn stanza(addresses: Addresses<'_>, text: &Text, message_type: &str, thread: Option<&str>) -> Batch {
-    let (from, to) = (addresses.from.to_string(), addresses.to.to_string());
-    let head = Head { from: &from, to: &to, id: Some(addresses.id) };
-    let message = Message {
-        message_type: Some(message_type),
-        body: Some(&text.body),
-        subject: text.subject.as_deref(),
-        thread,
-        lang: text.language.as_deref(),
-    };
-    build::message(head, message)
+    marked(addresses, Some(text), message_type, thread, Marks::default())
 }
 
 /// What a message stanza carries beside its text.
